@@ -1,0 +1,91 @@
+//! Changes on their way from their sources to the outbox, numbered in the order in which they happened.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+
+/// Changes that may wait. A source that finds no room keeps its change due and offers it again.
+pub const MAX_PENDING: usize = 1024;
+
+/// What the state says once a change is told. It is saved with the event, so that after a crash between the two
+/// the event is read first and the state follows.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum After {
+    /// Nothing to remember.
+    #[default]
+    #[serde(rename = "none")]
+    Nothing,
+    /// A host's record after the change, as the roster writes it.
+    #[serde(rename = "host")]
+    Host {
+        /// The host.
+        name: String,
+        /// Its record as JSON; `None` if the host left the roster.
+        record: Option<String>,
+    },
+    /// A small state of that name (`spot`), as JSON.
+    #[serde(rename = "small")]
+    Small {
+        /// Its name, also of its file.
+        name: String,
+        /// Its content as JSON.
+        json: String,
+    },
+}
+
+/// A change and its place in the order of all changes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Grows by one per change, also across restarts.
+    pub seq: u64,
+    /// What to tell, if anything.
+    pub event: Option<Event>,
+    /// What to remember.
+    pub after: After,
+}
+
+/// The queue. It lives beside the roster under the same lock, so that a change and its number are one step.
+#[derive(Default, Debug)]
+pub struct Pending {
+    last: u64,
+    queue: VecDeque<Change>,
+}
+
+impl Pending {
+    /// A queue whose next change is number `last` + 1.
+    pub fn after(last: u64) -> Pending {
+        Pending { last, queue: VecDeque::new() }
+    }
+
+    /// Whether one more change fits.
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < MAX_PENDING
+    }
+
+    /// The number the next change will get.
+    pub fn next_seq(&self) -> u64 {
+        self.last + 1
+    }
+
+    /// Adds a change; `None` if there is no room for it.
+    pub fn push(&mut self, event: Option<Event>, after: After) -> Option<u64> {
+        if !self.has_room() {
+            return None;
+        }
+        self.last += 1;
+        self.queue.push_back(Change { seq: self.last, event, after });
+        Some(self.last)
+    }
+
+    /// Takes the first `most` changes.
+    pub fn take(&mut self, most: usize) -> Vec<Change> {
+        self.queue.drain(..most.min(self.queue.len())).collect()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}

@@ -1,0 +1,221 @@
+//! What the program runs on: complete and validated. The file's own shape stays in the neighbouring modules.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::event::{Kind, Severity};
+use crate::keepalive::uri::Uri;
+use crate::secret::Secret;
+
+/// Everything the file, the environment and the defaults say together.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The first half of this host's name; may be empty.
+    pub name: String,
+    /// `timezone`: `"+08:00"`, a POSIX TZ rule or a zone name; `None` for the system's.
+    pub timezone: Option<String>,
+    /// `log`: an env_logger filter.
+    pub log: String,
+    /// The cloud to poll; `None` for `LocalHost`.
+    pub spot: Option<SpotPlan>,
+    /// The heartbeat server, if any.
+    pub server: Option<ServerPlan>,
+    /// Heartbeat servers to beat to; one entry per URI.
+    pub clients: Vec<ClientPlan>,
+    /// Alert channels, in the order of their names. Never empty: `log` when none is configured.
+    pub channels: Vec<ChannelPlan>,
+    /// Where the outbox, the roster and the notices are kept.
+    pub state_dir: PathBuf,
+    /// Where the control socket and the last-beat times are kept.
+    pub runtime_dir: PathBuf,
+    /// The control socket.
+    pub control: PathBuf,
+    /// What is allowed but unwise, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Whether any channel of this host's own reaches people (all but `log`).
+    pub fn tells(&self) -> bool {
+        self.channels.iter().any(|channel| channel.kind != ChannelKind::Log)
+    }
+}
+
+/// A cloud whose notices can be heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cloud {
+    /// Alibaba Cloud ECS.
+    AliCloud,
+    /// Tencent Cloud CVM.
+    TencentCloud,
+}
+
+impl Cloud {
+    /// Its name in `provider = "…"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cloud::AliCloud => "AliCloud",
+            Cloud::TencentCloud => "TencentCloud",
+        }
+    }
+}
+
+/// `provider`, `interval` and `[spot]`.
+#[derive(Clone, Debug)]
+pub struct SpotPlan {
+    /// Which cloud.
+    pub cloud: Cloud,
+    /// From one poll to the next.
+    pub interval: Duration,
+    /// Base URL in place of the cloud's own, without a trailing slash.
+    pub endpoint: Option<String>,
+}
+
+/// What is done with the original program's one-line protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Auth {
+    /// It is refused.
+    Enforce,
+    /// It is accepted.
+    Permissive,
+}
+
+/// `[keepalive.server]`.
+#[derive(Clone, Debug)]
+pub struct ServerPlan {
+    /// Addresses to listen on. `[::]` stands for both families.
+    pub listen: Vec<SocketAddr>,
+    /// Key of the user `default`.
+    pub key: Secret,
+    /// Beats that may be missed.
+    pub num: u32,
+    /// Added to `num` periods before a host counts as silent.
+    pub grace: Duration,
+    /// `keepalive.period`: the period of hosts that do not announce one (protocol 1).
+    pub period: Duration,
+    /// Whether protocol 1 is accepted.
+    pub auth: Auth,
+    /// Whether a goodbye is told.
+    pub tell_stopped: bool,
+    /// After how long a silent host is taken off the roster.
+    pub forget: Duration,
+    /// Users with keys of their own.
+    pub users: Vec<UserPlan>,
+}
+
+/// `[keepalive.server.users.NAME]`.
+#[derive(Clone, Debug)]
+pub struct UserPlan {
+    /// As in `ic://NAME:key@host`.
+    pub name: String,
+    /// Its key.
+    pub key: Secret,
+    /// A key that is still accepted while hosts change over.
+    pub old_key: Option<Secret>,
+    /// The only host name this user may beat for.
+    pub host: Option<String>,
+}
+
+/// One URI of `[keepalive.client]`.
+#[derive(Clone, Debug)]
+pub struct ClientPlan {
+    /// Where to beat to.
+    pub uri: Uri,
+    /// From one beat to the next.
+    pub period: Duration,
+    /// 2, or 1 for the original program.
+    pub protocol: u8,
+    /// The only name that the server may give itself.
+    pub server_name: Option<String>,
+    /// How long a stop is meant to last.
+    pub back_in: Duration,
+}
+
+/// The language of messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Language {
+    /// English.
+    En,
+    /// Chinese.
+    Zh,
+}
+
+/// One `[alert.NAME]`.
+#[derive(Clone, Debug)]
+pub struct ChannelPlan {
+    /// NAME.
+    pub name: String,
+    /// What it is, with what only that kind has.
+    pub kind: ChannelKind,
+    /// The language it speaks.
+    pub language: Language,
+    /// First words of every message, alarm and recovery alike: keyword bots look for them.
+    pub prefix: String,
+    /// The least severity it takes.
+    pub min_severity: Severity,
+    /// If not empty, the only kinds it takes.
+    pub only: Vec<Kind>,
+    /// Kinds it does not take.
+    pub not: Vec<Kind>,
+    /// If not empty, globs (`*`, `?`) one of which the subject must match.
+    pub hosts: Vec<String>,
+    /// One attempt's deadline.
+    pub timeout: Duration,
+    /// Messages a minute; `None` without limit.
+    pub per_minute: Option<u32>,
+}
+
+/// What a channel is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ChannelKind {
+    /// Feishu or Lark custom bot.
+    Feishu {
+        /// Address of the bot; the last part is its token.
+        webhook: Secret,
+        /// Signing secret; empty for a bot without signature.
+        secret: Secret,
+    },
+    /// Any HTTP endpoint.
+    Webhook(WebhookPlan),
+    /// A program that gets the event as JSON on its standard input.
+    Command {
+        /// Program and arguments.
+        argv: Vec<String>,
+    },
+    /// The log.
+    Log,
+}
+
+/// `kind = "webhook"`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WebhookPlan {
+    /// Where to; fields in braces are percent-encoded into it.
+    pub url: Secret,
+    /// `POST`, `PUT` or `GET`.
+    pub method: Method,
+    /// Header names and values; values may hold fields in braces.
+    pub headers: Vec<(String, Secret)>,
+    /// What to send; `None` for the event as JSON.
+    pub body: Option<Template>,
+}
+
+/// An HTTP method that a webhook may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// `GET`, without a body.
+    Get,
+    /// `POST`.
+    Post,
+    /// `PUT`.
+    Put,
+}
+
+/// A body with fields in braces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Template {
+    /// Fields are replaced inside the string leaves, so that nothing needs escaping.
+    Json(serde_json::Value),
+    /// Fields are replaced in plain text.
+    Text(String),
+}

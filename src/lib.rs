@@ -1,0 +1,25 @@
+//! interrupt-callback: a small daemon for machines that may vanish.
+//!
+//! The library exists for the binary, the tests and the fuzz targets; it is not an API. Modules are listed in
+//! reading order: what is spoken of, then who notices, then who tells, then what holds it together.
+
+pub mod clock;
+pub mod event;
+pub mod secret;
+pub mod zone;
+
+pub mod config;
+
+pub mod fetch;
+pub mod resolve;
+
+pub mod keepalive;
+pub mod spot;
+
+pub mod alert;
+pub mod callback;
+
+pub mod control;
+pub mod run;
+
+pub mod cli;

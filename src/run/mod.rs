@@ -1,0 +1,4 @@
+//! What holds the program together: threads, state on disk, the service manager, shutdown.
+
+pub mod board;
+pub mod threads;
