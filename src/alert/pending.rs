@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::keepalive::host::Record;
 
 /// Changes that may wait. A source that finds no room keeps its change due and offers it again.
 pub const MAX_PENDING: usize = 1024;
@@ -22,8 +23,8 @@ pub enum After {
     Host {
         /// The host.
         name: String,
-        /// Its record as JSON; `None` if the host left the roster.
-        record: Option<String>,
+        /// Its record; `None` if the host left the roster.
+        record: Option<Box<Record>>,
     },
     /// A small state of that name (`spot`), as JSON.
     #[serde(rename = "small")]

@@ -4,8 +4,11 @@ pub mod beat;
 pub mod uri;
 pub mod wire;
 
+pub mod heard;
 pub mod host;
+pub mod hosts;
 pub mod roster;
+pub mod told;
 
 pub mod admission;
 pub mod server;
