@@ -1,0 +1,63 @@
+//! The real binary, fakes at the socket, and waiting with deadlines: what the tests of the whole program share.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::allow_attributes,
+    reason = "tests start threads, read clocks and dial; each test file uses a part of this"
+)]
+#![allow(dead_code, reason = "each test file uses a part of this")]
+
+pub mod daemon;
+pub mod http;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must come. Generous: it only decides when a broken test gives up.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// Keys and addresses that no output may show.
+pub const SECRETS: [&str; 3] = ["planted-key-0123456789", "planted-sign-secret", "planted-hook-token"];
+
+/// A folder of its own, removed at the end.
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    pub fn new() -> TempDir {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("ic-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        TempDir(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// Looks again and again until `look` gives something; panics with `what` and the last `state` after [`SOON`].
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + SOON;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "waited {SOON:?} in vain for {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
