@@ -23,6 +23,8 @@ if ! rustup target list --installed 2>/dev/null | grep -qx "$target"; then
 fi
 if command -v musl-gcc >/dev/null; then cc=musl-gcc; else cc=${CC:-cc}; fi
 export CC_x86_64_unknown_linux_musl="${CC_x86_64_unknown_linux_musl:-$cc}"
+# The same flags for the product and the stand-in. Unwind tables are a tenth of the binary and of no use here.
+export RUSTFLAGS="-C link-arg=-Wl,-T,$PWD/contrib/no-unwind.ld -C link-arg=-Wl,-z,pack-relative-relocs ${RUSTFLAGS:-}"
 out=${CARGO_TARGET_DIR:-target}
 mkdir -p "$out/static"
 # The same versions as the product; what only the product has falls out by itself.

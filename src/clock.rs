@@ -10,11 +10,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
 
 /// Milliseconds of `CLOCK_BOOTTIME`. Negative for what happened before this boot.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Tick(pub i64);
 
 impl Tick {
@@ -46,8 +44,7 @@ pub fn millis(d: Duration) -> i64 {
 }
 
 /// Milliseconds since 1970-01-01 UTC, by a clock that may be wrong.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Wall(pub i64);
 
 /// 2026-01-01 UTC. A wall clock before it has not been set: this program did not exist.
@@ -66,8 +63,7 @@ impl Wall {
 }
 
 /// Which boot of which machine a [`Tick`] belongs to: the first 64 bits of the kernel's boot id.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Boot(pub u64);
 
 /// Both clocks and the boot, read at one moment. Decisions take it as a parameter.

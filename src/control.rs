@@ -1,41 +1,51 @@
 //! The local Unix socket that the commands talk to: one request line, one answer, close.
 //!
 //! A request is a line of at most 1 KiB: a word and its argument. The answer is text up to the end of the stream;
-//! its first line is `ok` or `error: …`. Whoever may open the socket (mode 0600) may ask.
+//! its first line is `ok EXITCODE` or `error: …`. Whoever may open the socket (mode 0600) may ask.
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_socket, socket_with};
 
-use crate::clock;
+use crate::clock::{self, Tick};
 use crate::run::threads::Stop;
 
 /// Bytes of a request.
 const MAX_REQUEST: usize = 1024;
 /// Bytes of an answer: 10,000 hosts at some 600 bytes.
 const MAX_ANSWER: u64 = 16 << 20;
-/// For a whole exchange.
+/// For a whole request, and for a whole answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How soon the thread sees the end of the program.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
-/// Binds the socket at `path`, which only the owner may open. A socket that is there already is replaced: the
-/// caller holds the lock of the state directory, so nobody else listens on it.
+/// What the daemon answers: the command's exit code and its output, or why it refuses.
+pub type Answer = Result<(u8, String), String>;
+
+/// Binds the socket at `path`, which only the owner may open. A socket that nobody listens on any more is replaced.
 ///
 /// # Errors
-/// When the folder or the socket cannot be made.
+/// When the folder or the socket cannot be made, when another daemon listens there (it works on another state
+/// directory: the caller holds the lock of this one), or when something else than a socket is there.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    match fs::symlink_metadata(path) {
+        Ok(meta) if !meta.file_type().is_socket() => {
+            return Err(io::Error::other("is there already, and is no socket"));
+        }
+        Ok(_) => match connect(path) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => fs::remove_file(path)?,
+            _ => return Err(io::Error::other("another daemon listens there")),
+        },
+        Err(_) => {}
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
@@ -43,8 +53,19 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Answers requests, one after the other, until the end.
-pub fn serve(listener: &UnixListener, stop: &Stop, mut answer: impl FnMut(&str, &str) -> Result<String, String>) {
+/// Connects without waiting: a daemon that was stopped takes no connections once its queue is full.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect_socket(&socket, &address)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
+/// Answers requests, one after the other, until the end. Only the owner and root can hold others up, 10 s at most.
+pub fn serve(listener: &UnixListener, stop: &Stop, answer: &mut dyn FnMut(&str, &str) -> Answer) {
     while !stop.is_stopped() {
         let mut fds = [PollFd::new(listener, PollFlags::IN)];
         if !matches!(poll(&mut fds, Some(&LOOK)), Ok(1..)) {
@@ -52,7 +73,7 @@ pub fn serve(listener: &UnixListener, stop: &Stop, mut answer: impl FnMut(&str, 
         }
         match listener.accept() {
             Ok((stream, _)) => {
-                if let Err(error) = exchange(&stream, &mut answer) {
+                if let Err(error) = exchange(&stream, answer) {
                     log::debug!("control: {error}");
                 }
             }
@@ -65,31 +86,50 @@ pub fn serve(listener: &UnixListener, stop: &Stop, mut answer: impl FnMut(&str, 
     }
 }
 
-fn exchange(stream: &UnixStream, answer: &mut impl FnMut(&str, &str) -> Result<String, String>) -> io::Result<()> {
+fn exchange(stream: &UnixStream, answer: &mut dyn FnMut(&str, &str) -> Answer) -> io::Result<()> {
     let until = clock::tick() + DEADLINE;
     stream.set_nonblocking(false)?;
-    stream.set_write_timeout(Some(DEADLINE))?;
     let mut request = [0; MAX_REQUEST];
     let mut len = 0;
     let line = loop {
-        let left = until.since(clock::tick()).max(Duration::from_millis(1));
-        stream.set_read_timeout(Some(left))?;
-        let read = (&mut &*stream).read(&mut request[len..])?;
+        stream.set_read_timeout(Some(left(until)?))?;
+        let read = match (&mut &*stream).read(&mut request[len..]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
         len += read;
         if let Some(end) = request[..len].iter().position(|byte| *byte == b'\n') {
             break &request[..end];
         }
-        if read == 0 || until <= clock::tick() {
+        if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     };
     let line = String::from_utf8_lossy(line);
     let (word, argument) = line.split_once(' ').unwrap_or((&line, ""));
     let text = match answer(word, argument) {
-        Ok(text) => format!("ok\n{text}"),
+        Ok((code, text)) => format!("ok {code}\n{text}"),
         Err(error) => format!("error: {error}\n"),
     };
-    (&mut &*stream).write_all(text.as_bytes())
+    let until = clock::tick() + DEADLINE;
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        stream.set_write_timeout(Some(left(until)?))?;
+        match (&mut &*stream).write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Time until `until`, which is not over.
+fn left(until: Tick) -> io::Result<Duration> {
+    match until.since(clock::tick()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(left),
+    }
 }
 
 /// Why a command got no answer.
@@ -109,9 +149,10 @@ pub enum AskError {
 ///
 /// # Errors
 /// When there is none.
-pub fn ask(path: &Path, request: &str) -> Result<String, AskError> {
-    let mut stream = UnixStream::connect(path).map_err(|error| match error.kind() {
+pub fn ask(path: &Path, request: &str) -> Result<(u8, String), AskError> {
+    let mut stream = connect(path).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => AskError::Denied(error),
+        io::ErrorKind::WouldBlock => AskError::Broken(io::Error::other("it takes no more requests")),
         _ => AskError::NoDaemon(error),
     })?;
     let answer = (|| {
@@ -124,10 +165,12 @@ pub fn ask(path: &Path, request: &str) -> Result<String, AskError> {
         Ok(answer)
     })()
     .map_err(AskError::Broken)?;
-    match answer.split_once('\n') {
-        Some(("ok", text)) => Ok(text.to_owned()),
-        Some((line, _)) => Err(AskError::Refused(line.trim_start_matches("error: ").to_owned())),
-        None => Err(AskError::Broken(io::ErrorKind::UnexpectedEof.into())),
+    let Some((line, text)) = answer.split_once('\n') else {
+        return Err(AskError::Broken(io::ErrorKind::UnexpectedEof.into()));
+    };
+    match line.strip_prefix("ok ").and_then(|code| code.parse().ok()) {
+        Some(code) => Ok((code, text.to_owned())),
+        None => Err(AskError::Refused(line.trim_start_matches("error: ").to_owned())),
     }
 }
 
@@ -144,10 +187,12 @@ mod tests {
         let stop = Stop::default();
         let inside = stop.clone();
         let server = spawn("control", SMALL_STACK, move || {
-            serve(&listener, &inside, |word, rest| if word == "echo" { Ok(rest.into()) } else { Err("no".into()) });
+            serve(&listener, &inside, &mut |word, rest| {
+                if word == "echo" { Ok((0, rest.into())) } else { Err("no".into()) }
+            });
         })
         .unwrap();
-        assert_eq!(ask(&path, "echo a b").unwrap(), "a b");
+        assert_eq!(ask(&path, "echo a b").unwrap(), (0, "a b".into()));
         assert!(matches!(ask(&path, "else"), Err(AskError::Refused(why)) if why == "no"));
         let mut broken = UnixStream::connect(&path).unwrap();
         broken.write_all(&[b'x'; 4096]).ok();
@@ -157,6 +202,31 @@ mod tests {
         stop.stop();
         server.join().unwrap();
         assert!(matches!(ask(&folder.join("none"), "echo"), Err(AskError::NoDaemon(_))));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn only_a_dead_socket_is_replaced() {
+        let folder = std::env::temp_dir().join(format!("ic-control-bind-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("control");
+        fs::write(&path, "precious").unwrap();
+        assert!(bind(&path).unwrap_err().to_string().contains("no socket"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        fs::remove_file(&path).unwrap();
+        let first = bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(bind(&path).unwrap_err().to_string().contains("another daemon"));
+        // A daemon that takes nobody off its queue holds nobody up.
+        let mut waiting = Vec::new();
+        while let Ok(stream) = connect(&path) {
+            waiting.push(stream);
+            assert!(waiting.len() < 10_000);
+        }
+        assert!(matches!(ask(&path, "status"), Err(AskError::Broken(_))));
+        assert!(bind(&path).unwrap_err().to_string().contains("another daemon"));
+        drop(first);
+        bind(&path).unwrap();
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,9 +1,31 @@
 //! One HTTP exchange with a deadline, without redirects, with a bounded body and errors that show no address.
+//!
+//! Webhook addresses are secrets, so nothing here formats a URL, and no error of the HTTP library leaves this file.
 
+use std::fmt;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::resolve::Resolver;
+use ureq::SendBody;
+use ureq::http;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as UreqResolver};
+#[cfg(feature = "tls")]
+use ureq::unversioned::transport::RustlsConnector;
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
+};
+use ureq::{Agent, AsSendBody, Body, Proxy};
+
+use crate::clock::{self, Tick};
+use crate::resolve::{Resolver, WAIT};
+
+/// Bytes of status line and headers that are read.
+const MAX_HEAD: usize = 16 * 1024;
+/// Bytes that are sent in one write.
+const OUTPUT: usize = 8 * 1024;
+/// Bytes that are read of a body at a time.
+const CHUNK: usize = 4 * 1024;
 
 /// Who may be asked, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -18,15 +40,15 @@ pub struct Limits {
     pub proxy: bool,
 }
 
-/// An HTTP client.
-#[derive(Clone, Debug)]
+/// An HTTP client. Clones share one agent and are cheap; no connection is kept between requests.
+#[derive(Clone)]
 pub struct Fetch {
     limits: Limits,
-    resolver: Arc<Resolver>,
+    agent: Agent,
 }
 
 /// A request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// `GET`, `POST`, `PUT`.
     pub method: &'a str,
@@ -75,10 +97,70 @@ pub enum FetchError {
     BadUrl,
 }
 
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fetch")
+    }
+}
+
+/// Shows neither path nor headers, which may be secret.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, host_of(self.url))
+    }
+}
+
+impl FetchError {
+    /// In a few words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            FetchError::Resolve => "the name does not resolve",
+            FetchError::Connect => "no connection",
+            FetchError::Timeout => "no answer in time",
+            FetchError::Tls => "TLS failed; is the clock right?",
+            FetchError::Protocol => "the answer is not HTTP or broke off",
+            FetchError::TooLarge => "the answer is too large",
+            FetchError::BadUrl => "the URL cannot be used",
+        }
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for FetchError {}
+
 impl Fetch {
     /// A client with `limits`.
     pub fn new(limits: Limits, resolver: Arc<Resolver>) -> Fetch {
-        Fetch { limits, resolver }
+        let mut proxy = if limits.proxy { Proxy::try_from_env() } else { None };
+        // It needs code this binary does not have; the library would go nowhere with one.
+        if proxy.as_ref().is_some_and(is_socks) {
+            log::warn!("the SOCKS proxy of the environment is not used: only HTTP proxies are");
+            proxy = None;
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(proxy)
+            .timeout_global(Some(limits.total))
+            .timeout_connect(Some(limits.connect))
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0)
+            .max_response_header_size(MAX_HEAD)
+            .input_buffer_size(MAX_HEAD)
+            .output_buffer_size(OUTPUT)
+            .user_agent(concat!("interrupt-callback/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding("identity")
+            .build();
+        let way = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(Ending);
+        #[cfg(feature = "tls")]
+        let way = way.chain(RustlsConnector::default());
+        Fetch { limits, agent: Agent::with_parts(config, way, Names(resolver)) }
     }
 
     /// Makes one request.
@@ -86,7 +168,236 @@ impl Fetch {
     /// # Errors
     /// When there is no whole answer.
     pub fn send(&self, request: &Request<'_>) -> Result<Answer, FetchError> {
-        let _ = (&self.limits, &self.resolver, request);
-        Err(FetchError::Connect)
+        self.send_within(request, self.limits.total)
+    }
+
+    /// Makes one request in `total` at most, if that is less than the client's own limit.
+    ///
+    /// # Errors
+    /// When there is no whole answer.
+    pub fn send_within(&self, request: &Request<'_>, total: Duration) -> Result<Answer, FetchError> {
+        let (mut bytes, mut nothing) = (request.body.unwrap_or_default(), ());
+        let body = if request.body.is_some() { bytes.as_body() } else { nothing.as_body() };
+        let mut prepared = prepare(request, body)?;
+        if total < self.limits.total {
+            prepared = self.agent.configure_request(prepared).timeout_global(Some(total)).build();
+        }
+        let answer = self.agent.run(prepared).map_err(|error| kind_of(&error))?;
+        let (head, body) = answer.into_parts();
+        let mut headers = Vec::new();
+        for (name, value) in &head.headers {
+            if let Ok(value) = value.to_str() {
+                headers.push((name.as_str().to_owned(), value.to_owned()));
+            }
+        }
+        Ok(Answer { status: head.status.as_u16(), headers, body: read(body, self.limits.body)? })
+    }
+}
+
+/// The part of `url` that may be shown: host and port, without scheme, user, path and query.
+pub fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
+fn is_socks(proxy: &Proxy) -> bool {
+    use ureq::ProxyProtocol as P;
+    matches!(proxy.protocol(), P::Socks4 | P::Socks4A | P::Socks5)
+}
+
+fn prepare<'a>(request: &Request<'_>, body: SendBody<'a>) -> Result<http::Request<SendBody<'a>>, FetchError> {
+    let uri: http::Uri = request.url.parse().map_err(|_| FetchError::BadUrl)?;
+    let scheme = uri.scheme_str();
+    let known = scheme == Some("http") || cfg!(feature = "tls") && scheme == Some("https");
+    if !known || uri.host().is_none_or(str::is_empty) {
+        return Err(FetchError::BadUrl);
+    }
+    let mut builder = http::Request::builder().method(request.method).uri(uri);
+    for (name, value) in request.headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(body).map_err(|_| FetchError::BadUrl)
+}
+
+/// Reads a body of at most `limit` bytes. The deadline of the exchange applies.
+fn read(body: Body, limit: u64) -> Result<Vec<u8>, FetchError> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut reader = body.into_reader();
+    let mut whole = Vec::new();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match reader.read(&mut chunk) {
+            Ok(0) => return Ok(whole),
+            Ok(n) if n > limit.saturating_sub(whole.len()) => return Err(FetchError::TooLarge),
+            Ok(n) => whole.extend_from_slice(&chunk[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(kind_of(&error.into())),
+        }
+    }
+}
+
+/// What the caller can do about an error of the library.
+fn kind_of(error: &ureq::Error) -> FetchError {
+    match error {
+        ureq::Error::HostNotFound => FetchError::Resolve,
+        ureq::Error::Timeout(_) => FetchError::Timeout,
+        ureq::Error::Io(error) => kind_of_io(error),
+        ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
+            FetchError::Connect
+        }
+        ureq::Error::Tls(_) => FetchError::Tls,
+        #[cfg(feature = "tls")]
+        ureq::Error::Rustls(_) | ureq::Error::Pem(_) => FetchError::Tls,
+        ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::TlsRequired => FetchError::BadUrl,
+        ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge,
+        _ => FetchError::Protocol,
+    }
+}
+
+fn kind_of_io(error: &io::Error) -> FetchError {
+    use io::ErrorKind as E;
+    match error.kind() {
+        E::TimedOut | E::WouldBlock => FetchError::Timeout,
+        // rustls reports a bad certificate and a peer that speaks no TLS like this.
+        E::InvalidData => FetchError::Tls,
+        E::UnexpectedEof | E::ConnectionReset | E::ConnectionAborted | E::BrokenPipe | E::WriteZero => {
+            FetchError::Protocol
+        }
+        // Refused, unreachable, forbidden, no descriptor left.
+        _ => FetchError::Connect,
+    }
+}
+
+/// Gives every connection an end: within one step, such as the answer of a proxy, the library would grant each read
+/// the whole time anew.
+#[derive(Debug)]
+struct Ending;
+
+impl<In: Transport> Connector<In> for Ending {
+    type Out = Ended;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Ended>, ureq::Error> {
+        let total = details.config.timeouts().global.unwrap_or_default();
+        Ok(chained.map(|inner| Ended { inner: Box::new(inner), end: clock::tick() + total }))
+    }
+}
+
+#[derive(Debug)]
+struct Ended {
+    inner: Box<dyn Transport>,
+    end: Tick,
+}
+
+impl Ended {
+    fn left(&self, mut timeout: NextTimeout) -> Result<NextTimeout, ureq::Error> {
+        let left = self.end.since(clock::tick());
+        if left.is_zero() {
+            return Err(ureq::Error::Timeout(ureq::Timeout::Global));
+        }
+        timeout.after = timeout.after.min(left.into());
+        Ok(timeout)
+    }
+}
+
+impl Transport for Ended {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let timeout = self.left(timeout)?;
+        self.inner.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let timeout = self.left(timeout)?;
+        self.inner.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // No connection is kept.
+        false
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+/// The shared resolver in the shape the library asks for; its own one starts bare threads.
+#[derive(Debug)]
+struct Names(Arc<Resolver>);
+
+impl UreqResolver for Names {
+    fn resolve(
+        &self,
+        uri: &http::Uri,
+        _: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let (begun, left) = (clock::tick(), *timeout.after);
+        let found = self.0.lookup_within(bare, port, WAIT.min(left)).map_err(|_| ureq::Error::HostNotFound)?;
+        // With nothing left the library would still give the connection a second.
+        if clock::tick().since(begun) >= left {
+            return Err(ureq::Error::Timeout(timeout.reason));
+        }
+        let mut addresses = self.empty();
+        // The array has room for 16 and the resolver keeps no more.
+        found.into_iter().take(16).for_each(|address| addresses.push(address));
+        if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_sorted_by_what_can_be_done() {
+        use io::ErrorKind as E;
+        let io = |kind: E| ureq::Error::Io(kind.into());
+        let table = [
+            (ureq::Error::HostNotFound, FetchError::Resolve),
+            (io(E::ConnectionRefused), FetchError::Connect),
+            (io(E::NetworkUnreachable), FetchError::Connect),
+            (io(E::HostUnreachable), FetchError::Connect),
+            (io(E::PermissionDenied), FetchError::Connect),
+            (ureq::Error::Io(io::Error::from_raw_os_error(24)), FetchError::Connect),
+            (ureq::Error::ConnectProxyFailed("http://u:p@proxy".to_owned()), FetchError::Connect),
+            (ureq::Error::Timeout(ureq::Timeout::Global), FetchError::Timeout),
+            (ureq::Error::Timeout(ureq::Timeout::Connect), FetchError::Timeout),
+            (io(E::TimedOut), FetchError::Timeout),
+            (io(E::InvalidData), FetchError::Tls),
+            (ureq::Error::Tls("bad name"), FetchError::Tls),
+            (io(E::UnexpectedEof), FetchError::Protocol),
+            (io(E::ConnectionReset), FetchError::Protocol),
+            (ureq::Error::LargeResponseHeader(2, 1), FetchError::Protocol),
+            (ureq::Error::BodyExceedsLimit(1), FetchError::TooLarge),
+            (ureq::Error::BadUri("https://open.example/secret".to_owned()), FetchError::BadUrl),
+            (ureq::Error::TlsRequired, FetchError::BadUrl),
+        ];
+        for (error, want) in table {
+            assert_eq!(kind_of(&error), want, "{error:?}");
+            let text = want.to_string();
+            assert!(!text.contains("://") && !text.contains('\n') && text.len() < 50, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_host_of_a_url_is_shown() {
+        for (url, host) in [
+            ("https://open.example/open-apis/bot/v2/hook/secret", "open.example"),
+            ("https://user:pass@open.example:8443?token=1", "open.example:8443"),
+            ("http://a@b@[::1]:80#x", "[::1]:80"),
+            ("http://evil\\secret", "evil"),
+            ("open.example/secret", "open.example"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
     }
 }

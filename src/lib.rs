@@ -5,6 +5,8 @@
 
 pub mod clock;
 pub mod event;
+pub mod json;
+pub mod order;
 pub mod secret;
 pub mod zone;
 

@@ -4,19 +4,71 @@
 //! over one bounded queue each. Every channel has a sender thread of its own, so that one that hangs delays none.
 
 pub mod pending;
+pub mod route;
+
+pub mod finished;
+pub mod incident;
+pub mod outbox;
+pub mod record;
+
+pub mod backlog;
+pub mod limit;
+pub mod retry;
+pub mod sender;
+
+pub mod desk;
+pub mod line;
+pub mod notes;
+pub mod save;
+pub mod standing;
+
+pub mod clean;
+pub mod json;
+pub mod message;
+pub mod words;
 
 pub mod channel;
-pub mod message;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::backlog::Offer;
+use crate::alert::sender::Report;
 use crate::event::{Event, Id};
+use crate::run::store::Batch;
+use crate::run::threads::Bell;
 
-/// What the desk is told.
-pub enum ToDesk {
-    /// Changes wait on the board.
+/// What the threads of this module hand each other: one type, since every type of channel costs kilobytes. Each thread
+/// lets go of what is not meant for it.
+pub enum Parcel {
+    /// To a sender: an event on its way to its channel.
+    Offer(Offer),
+    /// To the store: files.
+    Batch(Batch),
+    /// To the desk, as all that follow: changes wait on the board, or the program is ending.
     Pending,
+    /// The store has done a batch.
+    Stored {
+        /// Its number.
+        batch: u32,
+        /// What went wrong, in one line.
+        result: Result<(), String>,
+    },
+    /// A sender is about to make its first attempt with these events.
+    Attempting {
+        /// Index of the channel.
+        channel: usize,
+        /// The members of the message.
+        seqs: Vec<u64>,
+        /// The digest they are frozen into.
+        group: Option<Id>,
+        /// Rung once the in-flight mark is on disk, or cannot be.
+        marked: Bell,
+    },
+    /// What became of an attempt.
+    Verdict(Box<Report>),
+    /// A sender has ended.
+    Ended(usize),
 }
 
 /// What goes to a channel in one attempt.
@@ -64,3 +116,6 @@ pub enum Verdict {
     /// This message will never be taken, others may be.
     GiveUp(String),
 }
+
+#[cfg(test)]
+pub(crate) mod testing;

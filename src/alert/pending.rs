@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::event::Event;
+use crate::json::{self, Writer};
 use crate::keepalive::host::Record;
 
 /// Changes that may wait. A source that finds no room keeps its change due and offers it again.
@@ -12,14 +13,12 @@ pub const MAX_PENDING: usize = 1024;
 
 /// What the state says once a change is told. It is saved with the event, so that after a crash between the two
 /// the event is read first and the state follows.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum After {
     /// Nothing to remember.
     #[default]
-    #[serde(rename = "none")]
     Nothing,
     /// A host's record after the change, as the roster writes it.
-    #[serde(rename = "host")]
     Host {
         /// The host.
         name: String,
@@ -27,13 +26,47 @@ pub enum After {
         record: Option<Box<Record>>,
     },
     /// A small state of that name (`spot`), as JSON.
-    #[serde(rename = "small")]
     Small {
         /// Its name, also of its file.
         name: String,
         /// Its content as JSON.
         json: String,
     },
+}
+
+impl After {
+    /// Writes it as state.
+    pub fn write(&self, out: &mut Writer) {
+        out.open('{');
+        match self {
+            After::Nothing => {}
+            After::Host { name, record } => {
+                out.key("host").text(name);
+                if let Some(record) = record {
+                    record.write(out.key("record"));
+                }
+            }
+            After::Small { name, json } => {
+                out.key("small").text(name).key("json").text(json);
+            }
+        }
+        out.close('}');
+    }
+
+    /// Reads what [`After::write`] wrote.
+    pub fn read(value: &Value) -> Option<After> {
+        if let Some(name) = json::text(value, "host") {
+            let record = match value.get("record") {
+                Some(record) => Some(Box::new(Record::read(record)?)),
+                None => None,
+            };
+            return Some(After::Host { name: name.to_owned(), record });
+        }
+        if let Some(name) = json::text(value, "small") {
+            return Some(After::Small { name: name.to_owned(), json: json::text(value, "json")?.to_owned() });
+        }
+        Some(After::Nothing)
+    }
 }
 
 /// A change and its place in the order of all changes.

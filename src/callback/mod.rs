@@ -1,1 +1,3 @@
-//! TBD.
+//! Acting: running what the owner of the machine asks for.
+
+pub mod exec;

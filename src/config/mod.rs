@@ -1,3 +1,252 @@
-//! The configuration.
+//! The configuration: a TOML file, the environment and the defaults make a [`Plan`].
+//!
+//! The file is read by hand, key by key, so that every problem can be told with its line and key path, and so that a
+//! key that nobody reads is a problem too. All problems are collected; none of their texts holds a secret.
 
 pub mod plan;
+
+pub mod env;
+pub mod problem;
+pub mod units;
+
+mod table;
+
+mod secrets;
+mod template;
+mod url;
+
+mod alert;
+mod keepalive;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+pub use env::Env;
+pub use plan::Plan;
+pub use problem::Problem;
+pub use template::{TEMPLATE_FIELDS, is_template_field};
+
+use crate::config::plan::{Cloud, SpotPlan};
+use crate::config::problem::{NOWHERE, Report};
+use crate::config::table::{Item, Table};
+use crate::keepalive::heard::name_is_valid;
+use crate::zone::Zone;
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "/etc/ic/config.toml";
+/// Bytes of a configuration file.
+const MAX_FILE: usize = 1024 * 1024;
+/// Up to this size all syntax errors are told, above it the first: each costs memory.
+const MAX_RECOVERABLE: usize = 64 * 1024;
+/// Syntax errors that are looked at: one slip can cause hundreds.
+const MAX_ERRORS: usize = 1000;
+/// Bytes of `name`: with `@` and a host name of 64 bytes it is a valid name on the wire.
+const MAX_NAME: usize = 63;
+/// Bytes of a Unix socket's path: `sun_path` has 108 with the zero at the end (unix(7)).
+const MAX_SOCKET_PATH: usize = 107;
+/// Shortest and longest `interval`.
+const INTERVAL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3600));
+
+/// Which file is read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// Somebody named it: it must be there.
+    pub named: bool,
+}
+
+impl Source {
+    /// `option` (`--config`), else `CONFIG_PATH`, else [`DEFAULT_FILE`] if there is one.
+    pub fn find(option: Option<&Path>, env: &Env) -> Source {
+        match option.map(Path::to_owned).or_else(|| env.get("CONFIG_PATH").map(PathBuf::from)) {
+            Some(path) => Source { path, named: true },
+            None => Source { path: DEFAULT_FILE.into(), named: false },
+        }
+    }
+}
+
+/// Reads and checks the configuration. A file that is not there, and was not named, counts as empty.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file.
+pub fn load(source: &Source, env: &Env) -> Result<Plan, Vec<Problem>> {
+    let file = source.path.display().to_string();
+    let alone = |line: usize, text: String| vec![Problem { file: file.clone(), line, key: String::new(), text }];
+    let (bytes, open) = match secrets::read_capped(&source.path, MAX_FILE) {
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !source.named => (Vec::new(), false),
+        Err(error) => return Err(alone(0, format!("cannot read the file: {error}"))),
+    };
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => read(text, &file, open, env),
+        Err(error) => {
+            let before = &bytes[..error.valid_up_to()];
+            let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+            Err(alone(line, "is not UTF-8 text".to_owned()))
+        }
+    }
+}
+
+/// Checks `text` as if it stood in `file`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, file: &str, env: &Env) -> Result<Plan, Vec<Problem>> {
+    read(text, file, false, env)
+}
+
+fn read(text: &str, file: &str, open: bool, env: &Env) -> Result<Plan, Vec<Problem>> {
+    let report = Report::new(file, text, env);
+    let plan = match syntax(text, &report) {
+        Some(entries) => whole(Table::root(&report, &entries)),
+        None => None,
+    };
+    if open && report.holds_secret.get() {
+        let text = ["every user of this machine can read the secrets in it; run: chmod 600 ", file].concat();
+        report.warn(NOWHERE, "", &text);
+    }
+    let (problems, warnings) = report.finish();
+    match plan {
+        Some(mut plan) if problems.is_empty() => {
+            plan.warnings = warnings.iter().map(Problem::to_string).collect();
+            Ok(plan)
+        }
+        _ => Err(problems),
+    }
+}
+
+/// The file's tables; problems if it is no TOML, one a line.
+fn syntax<'a>(text: &'a str, report: &Report<'_>) -> Option<DeTable<'a>> {
+    let (entries, errors) = if text.len() <= MAX_RECOVERABLE {
+        let (entries, errors) = DeTable::parse_recoverable(text);
+        (Some(entries), errors)
+    } else {
+        DeTable::parse(text).map_or_else(|error| (None, vec![error]), |entries| (Some(entries), Vec::new()))
+    };
+    let mut told = Vec::new();
+    for error in errors.iter().take(MAX_ERRORS) {
+        let at = error.span().map_or(NOWHERE, |span| span.start);
+        let line = report.line(at);
+        if !told.contains(&line) {
+            told.push(line);
+            report.problem(at, "", error.message());
+        }
+    }
+    entries.filter(|_| errors.is_empty()).map(toml::Spanned::into_inner)
+}
+
+fn whole(mut root: Table<'_>) -> Option<Plan> {
+    let port = keepalive::env_port(&root);
+    let name = root.get("name").and_then(|item| match item.text()? {
+        name if name.is_empty() || (name.len() <= MAX_NAME && name_is_valid(name)) => Some(name.to_owned()),
+        _ => item.bad(&format!("may have at most {MAX_NAME} bytes and no control characters")),
+    });
+    let spot = spot(&mut root);
+    let timezone = root.get("timezone").and_then(|item| {
+        let text = item.line(64)?;
+        match Zone::load(Some(text)) {
+            Ok(_) => Some(text.to_owned()),
+            Err(error) => item.bad(&error.to_string()),
+        }
+    });
+    let log = root.get("log").and_then(|item| log_filter(&item)).unwrap_or_else(|| "info".to_owned());
+    let language = alert::language(&mut root);
+    let env = root.report.env;
+    let state_dir = root.get("state_dir").and_then(|item| absolute(&item)).unwrap_or_else(|| env.state_dir());
+    let runtime_dir = env.runtime_dir(&state_dir);
+    let control = control(&mut root, &runtime_dir);
+    let beats = keepalive::keepalive(&mut root, port);
+    let channels = alert::channels(&mut root, language);
+    let report = root.report;
+    root.finish();
+    report.is_clean().then_some(Plan {
+        name: name.unwrap_or_default(),
+        timezone,
+        log,
+        spot,
+        server: beats.server,
+        clients: beats.clients,
+        channels,
+        state_dir,
+        // Two daemons that are told apart by their sockets must not share the last-beat times beside them.
+        runtime_dir: control.parent().map_or(runtime_dir, Path::to_path_buf),
+        control,
+        warnings: Vec::new(),
+    })
+}
+
+/// `provider`, `interval` and `[spot]`.
+fn spot(root: &mut Table<'_>) -> Option<SpotPlan> {
+    const CLOUDS: [Cloud; 2] = [Cloud::AliCloud, Cloud::TencentCloud];
+    const NAMES: [&str; 3] = ["LocalHost", "AliCloud", "TencentCloud"];
+    let provider = root.get("provider");
+    let index = provider.as_ref().map_or(Some(0), |item| item.choice(&NAMES));
+    let interval = root.get("interval").and_then(|item| item.span(INTERVAL));
+    let endpoint = root.table("spot").and_then(|mut table| {
+        let endpoint = table.get("endpoint").and_then(|item| endpoint(&item, index == Some(0)));
+        table.finish();
+        endpoint
+    });
+    let cloud = CLOUDS[index?.checked_sub(1)?];
+    Some(SpotPlan { cloud, interval: interval.unwrap_or(Duration::from_secs(10)), endpoint })
+}
+
+fn endpoint(item: &Item<'_>, local: bool) -> Option<String> {
+    let text = item.text()?;
+    if local {
+        return item.bad("needs provider = \"AliCloud\" or \"TencentCloud\"");
+    }
+    match url::parse(text) {
+        Err(why) => item.bad(why),
+        Ok(url) if url.tls => item.bad("must begin with http://: metadata services speak no https"),
+        Ok(_) if text.ends_with('/') => item.bad("must not end in a slash"),
+        Ok(_) if text.contains(['?', '#']) => item.bad("must not hold a query or a fragment"),
+        Ok(url) => Some(url.text),
+    }
+}
+
+fn control(root: &mut Table<'_>, runtime_dir: &Path) -> PathBuf {
+    let item = root.get("control");
+    let fits = |path: &Path| path.as_os_str().len() <= MAX_SOCKET_PATH;
+    if let Some(item) = item {
+        let written = absolute(&item).unwrap_or_default();
+        if !fits(&written) {
+            item.bad::<()>(&format!("a socket's path has at most {MAX_SOCKET_PATH} bytes"));
+        }
+        return written;
+    }
+    let path = runtime_dir.join("control.sock");
+    if !fits(&path) {
+        // Not an error: everything but the commands works.
+        let text = format!("{} is too long for a socket: commands will not reach the daemon", path.display());
+        root.report.warn(NOWHERE, "control", &text);
+    }
+    path
+}
+
+/// An absolute path: commands find the daemon through the same file, wherever they are called.
+fn absolute(item: &Item<'_>) -> Option<PathBuf> {
+    let text = item.line(table::MAX_TEXT)?;
+    if Path::new(text).is_absolute() { Some(text.into()) } else { item.bad("must be an absolute path") }
+}
+
+/// `log`: an env_logger filter, which is levels and `target=level` with commas between.
+fn log_filter(item: &Item<'_>) -> Option<String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let text = item.line(256)?;
+    for part in text.split(',') {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level).trim();
+        if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
+            item.unknown(level, &LEVELS);
+            return None;
+        }
+        if log::STATIC_MAX_LEVEL < log::Level::Debug && ["debug", "trace"].contains(&&*level.to_ascii_lowercase()) {
+            item.warn("this binary was built without lines below info");
+        }
+    }
+    Some(text.to_owned())
+}

@@ -27,7 +27,7 @@ pub struct Plan {
     pub channels: Vec<ChannelPlan>,
     /// Where the outbox, the roster and the notices are kept.
     pub state_dir: PathBuf,
-    /// Where the control socket and the last-beat times are kept.
+    /// Where the control socket and the last-beat times are kept: the folder of `control`.
     pub runtime_dir: PathBuf,
     /// The control socket.
     pub control: PathBuf,
@@ -39,6 +39,14 @@ impl Plan {
     /// Whether any channel of this host's own reaches people (all but `log`).
     pub fn tells(&self) -> bool {
         self.channels.iter().any(|channel| channel.kind != ChannelKind::Log)
+    }
+
+    /// If there is nothing to do: what to say, and what to add.
+    pub fn idle(&self) -> Option<&'static str> {
+        (self.spot.is_none() && self.server.is_none() && self.clients.is_empty()).then_some(
+            "nothing to do: set provider = \"AliCloud\" or \"TencentCloud\" to hear the cloud's notices, \
+             add [keepalive.server] to watch other hosts, or [keepalive.client] with a uri to be watched",
+        )
     }
 }
 

@@ -26,8 +26,6 @@ pub struct Granted {
     pub next: Duration,
     /// For how long this host's work stays its own.
     pub lease: Duration,
-    /// How many hosts beat from the same source.
-    pub hosts_there: usize,
     /// What changed, for the log.
     pub note: Note,
 }
@@ -47,6 +45,20 @@ pub enum Note {
     Back,
     /// Its daemon was started anew.
     Restarted,
+}
+
+impl Note {
+    /// What follows the host's name in the log; empty for nothing.
+    pub fn text(self) -> &'static str {
+        match self {
+            Note::Nothing => "",
+            Note::New => "is watched from now on",
+            Note::Stopped => "said goodbye",
+            Note::Left => "left for good",
+            Note::Back => "beats again",
+            Note::Restarted => "was started anew",
+        }
+    }
 }
 
 /// Why a beat does not count.

@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::clock::{Boot, Now, Tick, Wall};
 use crate::event::{Field, Id, Kind, Moment, Severity};
+use crate::json::{self, Writer};
+use crate::keepalive::beat::{facts, identity};
 
 /// Where a host stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// It beats.
     Up,
@@ -23,7 +24,9 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Its name in `status`.
+    const ALL: [Standing; 4] = [Standing::Up, Standing::Offline, Standing::Stopped, Standing::Reclaimed];
+
+    /// Its name in `status` and in files.
     pub fn name(self) -> &'static str {
         match self {
             Standing::Up => "up",
@@ -35,7 +38,7 @@ impl Standing {
 }
 
 /// An event that a host carried in its beats.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Carried {
     /// The event's id, the same on the host's own channels.
     pub id: Id,
@@ -60,7 +63,7 @@ pub struct Carried {
 }
 
 /// One host. Times are ticks of the server's present boot; [`Frame`] carries them over to the next one.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Host {
     /// Number of the last change that was told; see [`crate::alert::pending::Change`].
     pub seq: u64,
@@ -68,7 +71,6 @@ pub struct Host {
     /// that period.
     pub incident: Id,
     /// The user whose key speaks for it; `None` for `default`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Box<str>>,
     /// Where its last beat came from.
     pub from: SocketAddr,
@@ -79,10 +81,11 @@ pub struct Host {
     /// Since when it stands there. For a silence: the last beat or the goodbye, which is when it was last known
     /// to live.
     pub since: Tick,
+    /// When its silence was told.
+    pub told: Option<Tick>,
     /// Its last beat.
     pub last: Tick,
     /// `last` is known only to some minutes.
-    #[serde(default)]
     pub about: bool,
     /// When it is silent (up), overdue (stopped) or forgotten (offline, reclaimed).
     pub deadline: Tick,
@@ -99,14 +102,110 @@ pub struct Host {
     /// Number of its last beat within that run.
     pub run_seq: u64,
     /// When its cloud will take it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<Tick>,
     /// What it carried in its beats, the oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried: Vec<Carried>,
 }
 
+impl Carried {
+    fn write(&self, out: &mut Writer) {
+        identity(out, self.id, self.incident, self.kind, self.severity);
+        out.key("at").int(self.at.0).key("heard").int(self.heard.0);
+        optional(out, "deadline", self.deadline);
+        out.key("told").flag(self.told).key("done").flag(self.done);
+        facts(out, &self.facts);
+        out.close('}');
+    }
+
+    fn read(value: &Value) -> Option<Carried> {
+        let mut facts = Vec::new();
+        for fact in json::list(value, "facts") {
+            let [field, text] = fact.as_array()?.as_slice() else { return None };
+            facts.push((Field::parse(field.as_str()?)?, text.as_str()?.to_owned()));
+        }
+        Some(Carried {
+            id: Id::parse(json::text(value, "id")?)?,
+            incident: Id::parse(json::text(value, "incident")?)?,
+            kind: Kind::parse(json::text(value, "kind")?)?,
+            severity: Severity::parse(json::text(value, "severity")?)?,
+            at: tick(value, "at")?,
+            deadline: tick(value, "deadline"),
+            heard: tick(value, "heard")?,
+            told: json::flag(value, "told"),
+            done: json::flag(value, "done"),
+            facts,
+        })
+    }
+}
+
+fn tick(value: &Value, key: &str) -> Option<Tick> {
+    json::int(value, key).map(Tick)
+}
+
+fn optional(out: &mut Writer, key: &str, tick: Option<Tick>) {
+    if let Some(tick) = tick {
+        out.key(key).int(tick.0);
+    }
+}
+
 impl Host {
+    fn write(&self, out: &mut Writer) {
+        out.open('{').key("state").text(self.standing.name()).key("from").text(&self.from.to_string());
+        out.key("incident").text(&self.incident.to_string());
+        for (key, number) in [
+            ("seq", self.seq),
+            ("protocol", self.protocol.into()),
+            ("period", self.period.into()),
+            ("worst_gap", self.worst_gap.into()),
+            ("boot", self.boot),
+            ("run", self.run),
+            ("run_seq", self.run_seq),
+        ] {
+            out.key(key).uint(number);
+        }
+        for (key, tick) in
+            [("since", self.since), ("last", self.last), ("deadline", self.deadline), ("lease_end", self.lease_end)]
+        {
+            out.key(key).int(tick.0);
+        }
+        optional(out, "told", self.told);
+        optional(out, "announced", self.announced);
+        out.key("about").flag(self.about);
+        if let Some(user) = &self.user {
+            out.key("user").text(user);
+        }
+        out.key("carried").open('[');
+        self.carried.iter().for_each(|carried| carried.write(out));
+        out.close(']').close('}');
+    }
+
+    /// `None` if anything is missing. What it carried in a way that another version knew is left out.
+    fn read(value: &Value) -> Option<Host> {
+        let state = json::text(value, "state")?;
+        let small = |key| u32::try_from(json::uint(value, key)?).ok();
+        Some(Host {
+            seq: json::uint(value, "seq")?,
+            incident: Id::parse(json::text(value, "incident")?)?,
+            user: json::text(value, "user").map(Into::into),
+            from: json::text(value, "from")?.parse().ok()?,
+            protocol: u8::try_from(json::uint(value, "protocol")?).ok()?,
+            standing: Standing::ALL.into_iter().find(|standing| standing.name() == state)?,
+            since: tick(value, "since")?,
+            told: tick(value, "told"),
+            last: tick(value, "last")?,
+            about: json::flag(value, "about"),
+            deadline: tick(value, "deadline")?,
+            lease_end: tick(value, "lease_end")?,
+            period: small("period")?,
+            worst_gap: small("worst_gap")?,
+            boot: json::uint(value, "boot")?,
+            run: json::uint(value, "run")?,
+            run_seq: json::uint(value, "run_seq")?,
+            announced: tick(value, "announced"),
+            carried: json::list(value, "carried").iter().filter_map(Carried::read).collect(),
+        })
+    }
+
     /// Its announced period.
     pub fn period(&self) -> Duration {
         Duration::from_millis(self.period.into())
@@ -124,6 +223,7 @@ impl Host {
             moved(tick);
         }
         self.announced.as_mut().map(moved);
+        self.told.as_mut().map(moved);
         for carried in &mut self.carried {
             moved(&mut carried.at);
             moved(&mut carried.heard);
@@ -136,7 +236,7 @@ impl Host {
 const ANNOUNCEMENT_LAPSE: Duration = Duration::from_secs(15 * 60);
 
 /// The clocks at the time of writing: what is needed to read ticks in another boot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frame {
     boot: Boot,
     tick: Tick,
@@ -147,6 +247,17 @@ impl Frame {
     /// The clocks as they are.
     pub fn of(now: &Now) -> Frame {
         Frame { boot: now.boot, tick: now.tick, wall: now.wall }
+    }
+
+    /// Boot, tick and wall time.
+    pub fn write(&self, out: &mut Writer) {
+        out.open('[').uint(self.boot.0).int(self.tick.0).int(self.wall.0).close(']');
+    }
+
+    /// Reads what [`Frame::write`] wrote.
+    pub fn read(value: &Value) -> Option<Frame> {
+        let [boot, tick, wall] = value.as_array()?.as_slice() else { return None };
+        Some(Frame { boot: Boot(boot.as_u64()?), tick: Tick(tick.as_i64()?), wall: Wall(wall.as_i64()?) })
     }
 
     /// What must be added to a tick of this frame, and whether that is only a guess: if a wall clock was not set
@@ -164,7 +275,7 @@ impl Frame {
 }
 
 /// A host's record as it is saved with an event.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
     frame: Frame,
     host: Host,
@@ -176,6 +287,18 @@ impl Record {
         Record { frame: Frame::of(now), host: host.clone() }
     }
 
+    /// As state; see [`crate::json`].
+    pub fn write(&self, out: &mut Writer) {
+        self.frame.write(out.open('{').key("clocks"));
+        self.host.write(out.key("host"));
+        out.close('}');
+    }
+
+    /// Reads what [`Record::write`] wrote.
+    pub fn read(value: &Value) -> Option<Record> {
+        Some(Record { frame: Frame::read(value.get("clocks")?)?, host: Host::read(value.get("host")?)? })
+    }
+
     /// The host, in ticks of this boot.
     pub fn restore(self, now: &Now) -> Host {
         let mut host = self.host;
@@ -185,14 +308,17 @@ impl Record {
 }
 
 /// A part of the roster, as it is saved in one file.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Shard {
     frame: Frame,
     hosts: Vec<(Box<str>, Host)>,
-    /// Which part; also in the file's name.
-    #[serde(skip)]
+    /// Which part; not in the file, but in its name.
     pub number: usize,
 }
+
+/// A file that is none of this program's, or not any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Damaged;
 
 impl Shard {
     /// `hosts` as they are now.
@@ -202,15 +328,34 @@ impl Shard {
 
     /// As it stands in the file.
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a shard has only text keys and finite numbers")
+        let mut out = Writer::default();
+        self.frame.write(out.open('{').key("clocks"));
+        out.key("hosts").open('[');
+        for (name, host) in &self.hosts {
+            host.write(out.open('[').text(name));
+            out.close(']');
+        }
+        out.close(']').close('}');
+        out.into_bytes()
     }
 
     /// Reads a file's content.
     ///
     /// # Errors
     /// When it is not what [`Shard::to_json`] writes.
-    pub fn parse(bytes: &[u8]) -> Result<Shard, serde_json::Error> {
-        serde_json::from_slice(bytes)
+    pub fn parse(bytes: &[u8]) -> Result<Shard, Damaged> {
+        Shard::read(bytes).ok_or(Damaged)
+    }
+
+    fn read(bytes: &[u8]) -> Option<Shard> {
+        let value = json::read(bytes)?;
+        let frame = Frame::read(value.get("clocks")?)?;
+        let mut hosts = Vec::new();
+        for pair in value.get("hosts")?.as_array()? {
+            let [name, host] = pair.as_array()?.as_slice() else { return None };
+            hosts.push((name.as_str()?.into(), Host::read(host)?));
+        }
+        Some(Shard { frame, hosts, number: 0 })
     }
 
     /// The hosts, in ticks of this boot.

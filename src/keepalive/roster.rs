@@ -4,18 +4,20 @@
 //! computation on the time that is passed in; changes to be told go into [`Pending`], and a change that finds no
 //! room there does not happen yet: the host stays due and the next scan comes back to it.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::pending::{After, Pending};
 use crate::clock::{Now, Tick, millis};
-use crate::config::plan::ServerPlan;
-use crate::event::{Event, Fact, Field, Id, Kind, Moment};
+use crate::event::Id;
 use crate::keepalive::beat::{Ev, Notice};
 use crate::keepalive::heard::{Granted, Heard, Note, Refusal, name_is_valid};
-use crate::keepalive::host::{Host, Record, Standing, fnv};
-use crate::keepalive::hosts::Hosts;
+use crate::keepalive::host::{Carried, Host, Standing, fnv};
+use crate::keepalive::hosts::{Entry, Hosts};
+use crate::keepalive::refusals::Refusals;
+use crate::keepalive::rules::Rules;
 use crate::keepalive::told::{self, Told};
 
 /// Names a roster can hold.
@@ -28,43 +30,13 @@ const RESTART_GRACE: Duration = Duration::from_secs(120);
 const MAX_SCAN_GAP: Duration = Duration::from_secs(1);
 /// When the queue of changes is full, the time until the next look.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
-/// Announced periods that make sense, in seconds.
-const PERIODS: std::ops::RangeInclusive<f64> = 0.1..=86_400.0;
-/// The longest stop a goodbye may announce, in seconds: 30 days.
-const MAX_BACK_IN: f64 = 30.0 * 86_400.0;
+/// Announced periods that make sense, in milliseconds: 0.1 s to a day.
+const PERIODS: std::ops::RangeInclusive<u32> = 100..=86_400_000;
+/// The stop of a goodbye that names none, and the longest one it may name, in milliseconds: 10 minutes, 30 days.
+const BACK_IN: (i64, i64) = (600_000, 30 * 86_400_000);
 
-/// The rules of a server.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// How the server calls itself.
-    pub server: Arc<str>,
-    /// Beats that may be missed.
-    pub num: u32,
-    /// Added to `num` periods.
-    pub grace: Duration,
-    /// Whether a goodbye is told.
-    pub tell_stopped: bool,
-    /// After how long a silent host is forgotten.
-    pub forget: Duration,
-}
-
-impl Rules {
-    /// The rules of `plan` for a server called `server`.
-    pub fn new(plan: &ServerPlan, server: &str) -> Rules {
-        Rules {
-            server: server.into(),
-            num: plan.num,
-            grace: plan.grace,
-            tell_stopped: plan.tell_stopped,
-            forget: plan.forget,
-        }
-    }
-
-    /// D: how long a host with `period` may be silent.
-    pub fn patience(&self, period: Duration) -> Duration {
-        period.saturating_mul(self.num).saturating_add(self.grace)
-    }
-}
+/// Hosts that carry notices; beyond that the oldest make room.
+const MAX_CARRIERS: usize = 2000;
 
 /// Everything the server knows of its hosts.
 pub struct Roster {
@@ -72,41 +44,41 @@ pub struct Roster {
     hosts: Hosts,
     /// No host is due before; what lies beyond is found by the next scan.
     next_due: Tick,
-    told_full: bool,
-    told_old: Vec<Id>,
+    refusals: Refusals,
 }
 
 impl Default for Roster {
     fn default() -> Roster {
-        Roster::new(Rules {
-            server: "".into(),
-            num: 4,
-            grace: Duration::from_secs(5),
-            tell_stopped: false,
-            forget: FORGET_GONE,
-        })
+        Roster::new(Rules::default())
     }
 }
 
 impl Roster {
     /// An empty roster.
     pub fn new(rules: Rules) -> Roster {
-        Roster { rules, hosts: Hosts::default(), next_due: Tick(i64::MIN), told_full: false, told_old: Vec::new() }
+        Roster { rules, hosts: Hosts::default(), next_due: Tick(i64::MIN), refusals: Refusals::default() }
     }
 
     /// Puts back a host that was read from disk, unless a newer record is there already. Its deadline is the later
     /// of the old one and `min(D, 2 min + grace)` from now, since nobody listened meanwhile.
     pub fn restore(&mut self, name: Box<str>, mut host: Host, now: &Now) {
-        if self.hosts.get(&name).is_some_and(|known| known.seq >= host.seq) || self.hosts.len() >= MAX_HOSTS {
-            return;
+        match self.hosts.get(&name) {
+            Some(known) if known.seq >= host.seq => return,
+            None if self.hosts.len() >= MAX_HOSTS => return,
+            _ => {}
         }
-        if matches!(host.standing, Standing::Up | Standing::Stopped) {
-            let patience = self.rules.patience(host.period()).min(RESTART_GRACE + self.rules.grace);
-            host.deadline = host.deadline.max(now.tick + patience);
+        let most = match host.standing {
+            Standing::Up => Some(self.rules.patience(host.period())),
+            Standing::Stopped => Some(Duration::from_millis(BACK_IN.1.unsigned_abs())),
+            Standing::Offline | Standing::Reclaimed => None,
+        };
+        if let Some(most) = most {
+            // A wrong clock before a reboot must not put a deadline off for years.
+            let least = self.rules.patience(host.period()).min(RESTART_GRACE + self.rules.grace);
+            host.deadline = host.deadline.min(now.tick + most).max(now.tick + least);
             // Its record may be older than its last beat; the file of last-beat times says more.
             host.about = true;
         }
-        self.hosts.remove(&name);
         self.insert(name, host);
     }
 
@@ -131,7 +103,7 @@ impl Roster {
     pub fn restore_beat(&mut self, hash: u64, last: Tick, about: bool) {
         let rules = &self.rules;
         for host in self.hosts.by_hash(hash) {
-            if host.standing == Standing::Up && last > host.last {
+            if host.standing == Standing::Up && last >= host.last {
                 host.last = last;
                 host.about = about;
                 host.deadline = host.deadline.max(last + rules.patience(host.period()));
@@ -148,28 +120,32 @@ impl Roster {
         if !name_is_valid(heard.name) {
             return Err(Refusal::NameInvalid);
         }
-        if !PERIODS.contains(&report.per) {
+        let Some(period) = u32::try_from(report.per).ok().filter(|period| PERIODS.contains(period)) else {
             return Err(Refusal::PeriodInvalid);
-        }
-        let period = Duration::from_secs_f64(report.per);
+        };
+        let period = Duration::from_millis(period.into());
         let run = if report.run.is_empty() { 0 } else { fnv(report.run.as_bytes()) };
+        let lease = period.saturating_mul(self.rules.num);
+        let granted = |note| Ok(Granted { next: period, lease, note });
         let note = match self.hosts.get(heard.name) {
             None if report.ev == Ev::Bye => Note::Nothing,
             None if self.hosts.len() >= MAX_HOSTS => {
-                self.tell_full(now, pending);
+                self.refusals.full(&self.rules.server, now, pending);
                 return Err(Refusal::Full);
             }
             None => self.welcome(heard, period, run, now),
-            Some(host) if !may_speak(host, heard) => return Err(Refusal::NameTaken),
+            Some(host) if !may_speak(host, heard) => {
+                self.refusals.taken(host, heard, now, pending);
+                return Err(Refusal::NameTaken);
+            }
             // An attempt that was overtaken, or a goodbye of an earlier run: answered, but it changes nothing.
-            Some(host) if run != 0 && run == host.run && report.seq <= host.run_seq => Note::Nothing,
-            Some(host) if report.ev == Ev::Bye && run != host.run => Note::Nothing,
+            Some(host) if run != 0 && run == host.run && report.seq <= host.run_seq => return granted(Note::Nothing),
+            Some(host) if report.ev == Ev::Bye && run != host.run => return granted(Note::Nothing),
             Some(_) if report.ev == Ev::Bye => self.farewell(heard, now, pending),
             Some(_) => self.again(heard, period, run, now, pending),
         };
         self.carried(heard, now, pending);
-        let hosts_there = self.hosts.at(heard.from.ip());
-        Ok(Granted { next: period, lease: period.saturating_mul(self.rules.num), hosts_there, note })
+        granted(note)
     }
 
     fn insert(&mut self, name: Box<str>, host: Host) {
@@ -187,6 +163,7 @@ impl Roster {
             protocol: heard.protocol,
             standing: Standing::Up,
             since: now.tick,
+            told: None,
             last: now.tick,
             about: false,
             deadline,
@@ -209,26 +186,28 @@ impl Roster {
             // The beat waits with the change: the host beats again, and by then there may be room.
             return Note::Nothing;
         }
-        let incident = self.silence(heard.name, now);
+        let incident = back.then(|| self.silence(heard.name, now));
         let boot = fnv(heard.report.boot.as_bytes());
         let (patience, lease) = (self.rules.patience(period), period.saturating_mul(self.rules.num));
         let server = self.rules.server.clone();
         let Some(host) = self.hosts.get_mut(heard.name) else { return Note::Nothing };
-        let mut save = host.from.ip() != heard.from.ip() || host.protocol != heard.protocol || host.run != run;
-        let moved = (host.from.ip(), heard.from.ip());
+        let user = user(heard);
+        let moved = host.from.ip() != heard.from.ip() || host.user != user;
+        let mut save = moved || host.protocol != heard.protocol || host.run != run;
         let restarted = host.run != run && run != 0;
         if host.standing == Standing::Up {
             let gap = u32::try_from(millis(now.tick.since(host.last))).unwrap_or(u32::MAX);
             host.worst_gap = host.worst_gap.max(gap);
         }
         let event = back.then(|| told::online(heard.name, host, &server, now));
-        if back {
+        if let Some(incident) = incident {
             host.incident = incident;
             host.standing = Standing::Up;
             host.since = now.tick;
+            host.told = None;
             save = true;
         }
-        host.user = user(heard);
+        host.user = user;
         host.from = heard.from;
         host.protocol = heard.protocol;
         host.last = now.tick;
@@ -243,10 +222,9 @@ impl Roster {
             host.announced = None;
         }
         if let Some(event) = event {
-            commit(heard.name, host, event, now, pending);
+            told::commit(heard.name, host, event, now, pending);
         }
         let deadline = host.deadline;
-        self.hosts.moved(moved.0, moved.1);
         self.next_due = self.next_due.min(deadline);
         if save {
             self.hosts.mark(heard.name);
@@ -272,17 +250,18 @@ impl Roster {
         if host.standing != Standing::Up {
             return Note::Nothing;
         }
-        let back_in = report.back_in.filter(|secs| secs.is_finite()).unwrap_or(600.0).clamp(0.0, MAX_BACK_IN);
-        let event = tell.then(|| told::stopped(heard.name, host, Duration::from_secs_f64(back_in), &server, now));
+        let back_in = report.back_in.unwrap_or(BACK_IN.0).clamp(0, BACK_IN.1).unsigned_abs();
+        let back_in = Duration::from_millis(back_in);
+        let event = tell.then(|| told::stopped(heard.name, host, back_in, &server, now));
         if event.is_some() && !pending.has_room() {
             return Note::Nothing;
         }
         host.standing = Standing::Stopped;
         host.since = now.tick;
         host.last = now.tick;
-        host.deadline = now.tick + Duration::from_secs_f64(back_in) + grace;
+        host.deadline = now.tick + back_in + grace;
         if let Some(event) = event {
-            commit(heard.name, host, event, now, pending);
+            told::commit(heard.name, host, event, now, pending);
         }
         let deadline = host.deadline;
         self.next_due = self.next_due.min(deadline);
@@ -298,28 +277,53 @@ impl Roster {
             return;
         }
         let server = self.rules.server.clone();
-        let foreign: Vec<bool> = notices.iter().map(|notice| self.is_foreign(heard.name, notice)).collect();
+        let takes = self.hosts.get_mut(heard.name).is_some_and(|host| told::makes_room(host, notices, now));
+        let foreign = if takes { self.foreign(heard.name, notices) } else { u32::MAX };
         let Some(host) = self.hosts.get_mut(heard.name) else { return };
         let mut changed = false;
-        for (notice, _) in notices.iter().zip(foreign).filter(|(_, foreign)| !foreign) {
-            changed |= told::take_in(host, notice, now);
+        for (index, notice) in notices.iter().enumerate() {
+            changed |= told::take_in(host, notice, foreign >> index & 1 == 0, now);
         }
-        changed |= tell_carried(heard.name, host, &server, now, pending);
-        let due = told::next_due(host);
-        self.next_due = due.map_or(self.next_due, |due| self.next_due.min(due));
+        changed |= told::tell_carried(heard.name, host, &server, now, pending);
+        self.next_due = self.next_due.min(told::due_at(host));
         if changed {
             self.hosts.mark(heard.name);
         }
     }
 
-    /// Whether another host carries the same event or incident: then somebody copies, and the first one counts.
-    fn is_foreign(&self, name: &str, notice: &Notice) -> bool {
-        let known = self.hosts.get(name).is_some_and(|host| host.carried.iter().any(|own| own.id == notice.id));
-        !known
-            && self.hosts.iter().any(|(other, host)| {
-                **other != *name
-                    && host.carried.iter().any(|own| own.id == notice.id || own.incident == notice.incident)
-            })
+    /// Which notices (a bit for each) belong to somebody else: another host carries the same event or incident, or
+    /// the incident is a silence. Then somebody copies, and the first one counts. All of them, if too many hosts carry
+    /// notices already; whoever has none that matters any more makes room first.
+    fn foreign(&mut self, name: &str, notices: &[Notice]) -> u32 {
+        let mut foreign = 0;
+        let (mut carriers, mut oldest) = (0, None);
+        for (at, entry) in self.hosts.iter().enumerate() {
+            let host = &entry.host;
+            let own = *entry.name == *name;
+            for (index, notice) in notices.iter().enumerate() {
+                let same = |carried: &Carried| carried.id == notice.id || carried.incident == notice.incident;
+                if host.incident == notice.incident || (!own && host.carried.iter().any(same)) {
+                    foreign |= 1 << index;
+                }
+            }
+            if !own && let Some(last) = host.carried.last() {
+                carriers += 1;
+                if host.carried.iter().all(|carried| carried.done) {
+                    oldest = oldest.min(Some((last.heard, at))).or(Some((last.heard, at)));
+                }
+            }
+        }
+        if carriers >= MAX_CARRIERS {
+            match oldest.and_then(|(_, at)| self.hosts.entry(at)) {
+                Some(entry) => {
+                    entry.host.carried.clear();
+                    let name = entry.name.clone();
+                    self.hosts.mark(&name);
+                }
+                None => return u32::MAX,
+            }
+        }
+        foreign
     }
 
     /// Tells what is due and says when to come again.
@@ -329,55 +333,60 @@ impl Roster {
             return self.next_due.min(latest);
         }
         let mut next = Tick(i64::MAX);
-        let mut due: Vec<(Tick, Box<str>)> = Vec::new();
-        for (name, host) in self.hosts.iter() {
-            let at = told::next_due(host).map_or(host.deadline, |carried| carried.min(host.deadline));
-            if at <= now.tick { due.push((at, name.clone())) } else { next = next.min(at) }
+        let mut due = BinaryHeap::new();
+        for (at, entry) in self.hosts.iter().enumerate() {
+            let when = told::due_at(&entry.host);
+            if when <= now.tick { due.push(Reverse((when, at))) } else { next = next.min(when) }
         }
-        due.sort();
-        for (_, name) in due {
+        let mut gone = Vec::new();
+        while let Some(Reverse((_, at))) = due.pop() {
             if !pending.has_room() {
                 next = now.tick + FULL_PAUSE;
                 break;
             }
-            next = next.min(self.settle(&name, now, pending));
+            next = next.min(self.settle(at, now, pending, &mut gone));
+        }
+        for name in gone {
+            if !self.leave(&name, "it was silent for long", now, pending) {
+                next = now.tick + FULL_PAUSE;
+            }
         }
         self.next_due = next;
         next.min(latest)
     }
 
-    /// Tells what is due of one host and returns when it is due next.
-    fn settle(&mut self, name: &str, now: &Now, pending: &mut Pending) -> Tick {
-        let rules = self.rules.clone();
-        let Some(host) = self.hosts.get_mut(name) else { return Tick(i64::MAX) };
-        let mut changed = tell_carried(name, host, &rules.server, now, pending);
-        let mut gone = false;
+    /// Tells what is due of one host and returns when it is due next. What is to leave goes to `gone`.
+    fn settle(&mut self, at: usize, now: &Now, pending: &mut Pending, gone: &mut Vec<Box<str>>) -> Tick {
+        let (server, forget) = (self.rules.server.clone(), self.rules.forget);
+        let Some(Entry { name, host }) = self.hosts.entry(at) else { return Tick(i64::MAX) };
+        let mut changed = told::tell_carried(name, host, &server, now, pending);
         if host.deadline <= now.tick && pending.has_room() {
-            changed = true;
+            let overdue = host.standing == Standing::Stopped;
+            let reclaimed = !overdue && host.goes_as_announced();
             match host.standing {
                 Standing::Up | Standing::Stopped => {
-                    let overdue = host.standing == Standing::Stopped;
-                    let reclaimed = !overdue && host.goes_as_announced();
                     let told = if reclaimed { Told::Reclaimed } else { Told::Offline { overdue } };
-                    let event = told::silent(name, host, told, &rules.server, now);
+                    let event = told::silent(name, host, told, &server, now);
                     if !overdue {
                         host.since = host.last;
                     }
                     host.standing = if reclaimed { Standing::Reclaimed } else { Standing::Offline };
-                    let keep = if reclaimed || overdue { FORGET_GONE } else { rules.forget };
+                    let keep = if reclaimed || overdue { FORGET_GONE } else { forget };
                     host.deadline = now.tick + keep;
-                    commit(name, host, event, now, pending);
+                    host.told = Some(now.tick);
+                    told::commit(name, host, event, now, pending);
+                    changed = true;
                 }
-                Standing::Offline | Standing::Reclaimed => gone = true,
+                Standing::Offline | Standing::Reclaimed => {
+                    gone.push(name.clone());
+                    return Tick(i64::MAX);
+                }
             }
         }
-        let due = told::next_due(host).map_or(host.deadline, |carried| carried.min(host.deadline));
+        let due = told::due_at(host);
         if changed {
-            self.hosts.mark(name);
-        }
-        if gone {
-            self.leave(name, "it was silent for long", now, pending);
-            return Tick(i64::MAX);
+            let name = name.clone();
+            self.hosts.mark(&name);
         }
         due
     }
@@ -392,37 +401,13 @@ impl Roster {
             return false;
         }
         self.hosts.remove(name);
-        self.told_full = false;
         true
     }
 
-    /// A protocol 1 beat with the right key came although protocol 1 is refused: tells it once per name.
-    pub fn refused_old(&mut self, name: &str, from: SocketAddr, now: &Now, pending: &mut Pending) {
-        /// Names told of; later ones are left to the log.
-        const MAX_TOLD: usize = 64;
-        let incident = Id::of(&[b"protocol 1", name.as_bytes()]);
-        if !name_is_valid(name) || self.told_old.contains(&incident) || self.told_old.len() >= MAX_TOLD {
-            return;
-        }
-        let event = Event::new(Kind::Refused, incident, name, Moment::at(now.tick, now))
-            .with_text(Field::Reason, "it speaks protocol 1, which shows the key on the wire")
-            .with_text(Field::Address, from.ip().to_string())
-            .with_text(Field::Hint, "update it, or allow it with auth = \"permissive\" in [keepalive.server]");
-        if pending.push(Some(event), After::Nothing).is_some() {
-            self.told_old.push(incident);
-        }
-    }
-
-    fn tell_full(&mut self, now: &Now, pending: &mut Pending) {
-        if self.told_full {
-            return;
-        }
-        let at = Moment::at(now.tick, now);
-        let event = Event::new(Kind::Refused, Id::of(&[b"full"]), &*self.rules.server, at)
-            .with_text(Field::Reason, "the roster is full")
-            .with(Field::Count, Fact::Number(i64::try_from(MAX_HOSTS).unwrap_or(i64::MAX)))
-            .with_text(Field::Hint, "take hosts off with the command forget");
-        self.told_full = pending.push(Some(event), After::Nothing).is_some();
+    /// A beat with a right key was refused whatever is known here: over protocol 1, or by a user that speaks for
+    /// `bound` alone. Tells it once.
+    pub fn refused(&mut self, who: (&str, &str, SocketAddr), bound: Option<&str>, now: &Now, pending: &mut Pending) {
+        self.refusals.out_of_hand(who, bound, now, pending);
     }
 
     /// The id of a silence in the up-period that begins now.
@@ -435,27 +420,6 @@ impl Roster {
             &now.tick.0.to_be_bytes(),
         ])
     }
-}
-
-/// Puts a change of `host` and its event into the queue, which must have room.
-fn commit(name: &str, host: &mut Host, event: Event, now: &Now, pending: &mut Pending) {
-    host.seq = pending.next_seq();
-    let record = Some(Box::new(Record::of(host, now)));
-    pending
-        .push(Some(event), After::Host { name: name.to_owned(), record })
-        .expect("the caller saw that there is room");
-}
-
-/// Tells those carried events whose turn it is; true if anything changed.
-fn tell_carried(name: &str, host: &mut Host, server: &str, now: &Now, pending: &mut Pending) -> bool {
-    let mut changed = false;
-    while pending.has_room()
-        && let Some(event) = told::due(name, host, server, now)
-    {
-        commit(name, host, event, now, pending);
-        changed = true;
-    }
-    changed
 }
 
 /// Whether this user and protocol may speak for `host`. A named user may take a name from `default`, never back;

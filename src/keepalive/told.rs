@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::alert::pending::{After, Pending};
 use crate::clock::{Now, Tick};
 use crate::event::{Event, Fact, Field, Kind, Moment};
 use crate::keepalive::beat::Notice;
-use crate::keepalive::host::{Carried, Host};
+use crate::keepalive::host::{Carried, Host, Record};
 
 /// A host that tells an event itself must have delivered it by then; else its server tells it.
 pub const DELIVERY_TIME: Duration = Duration::from_secs(15);
@@ -15,8 +16,8 @@ const MAX_CARRIED: usize = 8;
 const MIN_KEPT: Duration = Duration::from_secs(3600);
 /// Facts kept of a carried event, and bytes of each.
 const MAX_FACTS: (usize, usize) = (8, 64);
-/// Ages and remaining times beyond 30 days are cut to it, in seconds.
-const MAX_SPAN: f64 = 30.0 * 86_400.0;
+/// Ages and remaining times beyond 30 days are cut to it, in milliseconds.
+const MAX_SPAN: i64 = 30 * 86_400_000;
 
 /// How a silence is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,69 +38,96 @@ pub fn silent(name: &str, host: &Host, told: Told, server: &str, now: &Now) -> E
         Told::Offline { overdue: true } => (Kind::Offline, "it said goodbye and is overdue"),
         Told::Reclaimed => (Kind::Reclaimed, "its cloud had announced it"),
     };
-    event(kind, name, host, now)
-        .with(Field::LastBeat, Fact::Time(last_beat(host, now)))
-        .with(Field::Duration, Fact::Span(now.tick.since(host.last)))
-        .with_text(Field::Reason, reason)
-        .with_text(Field::Address, host.from.ip().to_canonical().to_string())
-        .with_text(Field::Server, server)
+    let mut event = event(kind, name, host, now);
+    time(&mut event, Field::LastBeat, host.last, host.about, now);
+    event.facts.push((Field::Duration, Fact::Span(now.tick.since(host.last))));
+    text(&mut event, Field::Reason, reason);
+    place(&mut event, host, server);
+    event
 }
 
 /// The host is back as of now.
 pub fn online(name: &str, host: &Host, server: &str, now: &Now) -> Event {
-    let since = Moment { about: host.about, ..Moment::at(host.since, now) };
-    event(Kind::Online, name, host, now)
-        .with(Field::Duration, Fact::Span(now.tick.since(host.since)))
-        .with(Field::Since, Fact::Time(since))
-        .with_text(Field::Address, host.from.ip().to_canonical().to_string())
-        .with_text(Field::Server, server)
+    let mut event = event(Kind::Online, name, host, now);
+    event.facts.push((Field::Duration, Fact::Span(now.tick.since(host.since))));
+    time(&mut event, Field::Since, host.since, host.about, now);
+    place(&mut event, host, server);
+    event
 }
 
 /// The host said goodbye.
 pub fn stopped(name: &str, host: &Host, back_in: Duration, server: &str, now: &Now) -> Event {
-    event(Kind::Stopped, name, host, now)
-        .with(Field::BackBy, Fact::Time(Moment::at(now.tick + back_in, now)))
-        .with_text(Field::Server, server)
+    let mut event = event(Kind::Stopped, name, host, now);
+    time(&mut event, Field::BackBy, now.tick + back_in, false, now);
+    text(&mut event, Field::Server, server);
+    event
 }
 
 /// The host is taken off the roster.
 pub fn forgotten(name: &str, host: &Host, why: &str, now: &Now) -> Event {
-    event(Kind::Forgotten, name, host, now)
-        .with(Field::LastBeat, Fact::Time(last_beat(host, now)))
-        .with_text(Field::Reason, why)
+    let mut event = event(Kind::Forgotten, name, host, now);
+    time(&mut event, Field::LastBeat, host.last, host.about, now);
+    text(&mut event, Field::Reason, why);
+    event
 }
 
 fn event(kind: Kind, name: &str, host: &Host, now: &Now) -> Event {
     Event::new(kind, host.incident, name, Moment::at(now.tick, now))
 }
 
-fn last_beat(host: &Host, now: &Now) -> Moment {
-    Moment { about: host.about, ..Moment::at(host.last, now) }
+#[inline(never)]
+fn time(event: &mut Event, field: Field, tick: Tick, about: bool, now: &Now) {
+    event.facts.push((field, Fact::Time(Moment { about, ..Moment::at(tick, now) })));
 }
 
-/// Remembers a carried event; true if that changed anything. Only notices of a cloud are carried, and a withdrawal
-/// only after what it withdraws: a host cannot end another's incident.
-pub fn take_in(host: &mut Host, notice: &Notice, now: &Now) -> bool {
-    let left = notice.left.map(|secs| secs.clamp(-MAX_SPAN, MAX_SPAN));
-    let deadline = left.map(|secs| Tick(now.tick.0 + seconds(secs)));
-    match notice.kind {
-        Kind::Interrupt => host.announced = Some(deadline.unwrap_or(now.tick)),
-        Kind::InterruptWithdrawn => host.announced = None,
-        _ => return false,
+#[inline(never)]
+fn text(event: &mut Event, field: Field, text: &str) {
+    if !text.is_empty() {
+        event.facts.push((field, Fact::Text(text.to_owned())));
     }
-    if let Some(known) = host.carried.iter_mut().find(|carried| carried.id == notice.id) {
+}
+
+#[inline(never)]
+fn place(event: &mut Event, host: &Host, server: &str) {
+    text(event, Field::Address, &host.from.ip().to_canonical().to_string());
+    text(event, Field::Server, server);
+}
+
+/// Whether `host` can remember one more of `notices`, at the cost of an old one that is done with.
+pub fn makes_room(host: &mut Host, notices: &[Notice], now: &Now) -> bool {
+    if notices.iter().all(|notice| host.carried.iter().any(|known| known.id == notice.id)) {
+        return false;
+    }
+    let old = |carried: &Carried| carried.done && now.tick.since(carried.heard) >= MIN_KEPT;
+    if host.carried.len() >= MAX_CARRIED
+        && let Some(oldest) = host.carried.iter().position(old)
+    {
+        host.carried.remove(oldest);
+    }
+    host.carried.len() < MAX_CARRIED
+}
+
+/// Takes in a carried event; true if there is something new to save. Only notices of a cloud are carried, and a
+/// withdrawal only after what it withdraws: a host cannot end another's incident. `new`: it may be one that was not
+/// heard of before.
+pub fn take_in(host: &mut Host, notice: &Notice, new: bool, now: &Now) -> bool {
+    let ends = match notice.kind {
+        Kind::Interrupt => false,
+        Kind::InterruptWithdrawn => true,
+        _ => return false,
+    };
+    let deadline = notice.left.map(|left| Tick(now.tick.0 + left.clamp(-MAX_SPAN, MAX_SPAN)));
+    let known = host.carried.iter().position(|carried| carried.id == notice.id);
+    let begun = host.carried.iter().any(|carried| carried.incident == notice.incident);
+    if known.is_none() && (!new || host.carried.len() >= MAX_CARRIED || (ends && !begun)) {
+        return false;
+    }
+    // The last one in a beat is the latest news.
+    host.announced = (!ends).then_some(deadline.unwrap_or(now.tick));
+    if let Some(known) = known.and_then(|at| host.carried.get_mut(at)) {
         let news = notice.delivered && !known.done;
         known.done |= notice.delivered;
         return news;
-    }
-    let begun = host.carried.iter().any(|carried| carried.incident == notice.incident);
-    if notice.kind == Kind::InterruptWithdrawn && !begun {
-        return false;
-    }
-    if host.carried.len() >= MAX_CARRIED {
-        let old = |carried: &Carried| carried.done && now.tick.since(carried.heard) >= MIN_KEPT;
-        let Some(oldest) = host.carried.iter().position(old) else { return false };
-        host.carried.remove(oldest);
     }
     let facts = notice.facts.iter().take(MAX_FACTS.0);
     host.carried.push(Carried {
@@ -107,7 +135,7 @@ pub fn take_in(host: &mut Host, notice: &Notice, now: &Now) -> bool {
         incident: notice.incident,
         kind: notice.kind,
         severity: notice.severity,
-        at: Tick(now.tick.0 - seconds(notice.age.clamp(0.0, MAX_SPAN))),
+        at: Tick(now.tick.0 - notice.age.clamp(0, MAX_SPAN)),
         deadline,
         heard: now.tick,
         told: notice.told,
@@ -117,21 +145,44 @@ pub fn take_in(host: &mut Host, notice: &Notice, now: &Now) -> bool {
     true
 }
 
-/// When a carried event is due to be told by this server, if any is.
-pub fn next_due(host: &Host) -> Option<Tick> {
-    host.carried.iter().filter(|carried| !carried.done).map(due_at).min()
+/// When something of the host is due: its silence, its end, or a carried event that this server must tell.
+pub fn due_at(host: &Host) -> Tick {
+    let carried = host.carried.iter().filter(|carried| !carried.done);
+    carried.fold(host.deadline, |due, carried| due.min(carried_due(carried)))
+}
+
+/// Puts a change of `host` and its event into the queue, which must have room.
+pub fn commit(name: &str, host: &mut Host, event: Event, now: &Now, pending: &mut Pending) {
+    host.seq = pending.next_seq();
+    let record = Some(Box::new(Record::of(host, now)));
+    pending
+        .push(Some(event), After::Host { name: name.to_owned(), record })
+        .expect("the caller saw that there is room");
+}
+
+/// Tells those carried events whose turn it is; true if anything changed.
+pub fn tell_carried(name: &str, host: &mut Host, server: &str, now: &Now, pending: &mut Pending) -> bool {
+    let mut changed = false;
+    while pending.has_room()
+        && let Some(event) = due(name, host, server, now)
+    {
+        commit(name, host, event, now, pending);
+        changed = true;
+    }
+    changed
 }
 
 /// The next carried event to tell now, which counts as told from here on. What a host left untold when it fell
 /// silent is told before the silence.
 pub fn due(name: &str, host: &mut Host, server: &str, now: &Now) -> Option<Event> {
     let silent = host.deadline <= now.tick;
-    let carried = host.carried.iter_mut().find(|carried| !carried.done && (silent || due_at(carried) <= now.tick))?;
+    let carried =
+        host.carried.iter_mut().find(|carried| !carried.done && (silent || carried_due(carried) <= now.tick))?;
     carried.done = true;
     Some(told_for(name, carried, server, now))
 }
 
-fn due_at(carried: &Carried) -> Tick {
+fn carried_due(carried: &Carried) -> Tick {
     if carried.told { carried.heard + DELIVERY_TIME } else { carried.heard }
 }
 
@@ -147,15 +198,13 @@ fn told_for(name: &str, carried: &Carried, server: &str, now: &Now) -> Event {
         test: false,
     };
     if let Some(deadline) = carried.deadline {
-        event.facts.push((Field::Deadline, Fact::Time(Moment::at(deadline, now))));
+        time(&mut event, Field::Deadline, deadline, false, now);
     }
-    event.facts.extend(carried.facts.iter().map(|(field, text)| (*field, Fact::Text(text.clone()))));
-    event.with_text(Field::Server, server)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "clamped to 30 days")]
-fn seconds(secs: f64) -> i64 {
-    (secs * 1000.0) as i64
+    for (field, value) in &carried.facts {
+        text(&mut event, *field, value);
+    }
+    text(&mut event, Field::Server, server);
+    event
 }
 
 fn cut(text: &str, bytes: usize) -> &str {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::{self, Now, Tick};
+use crate::json::{self, Writer};
 use crate::keepalive::host::Frame;
 use crate::keepalive::hosts::SHARDS;
 use crate::keepalive::roster::Roster;
@@ -55,12 +56,16 @@ pub fn run(board: &Board, bell: &Bell, stop: &Stop, mut save: impl FnMut(Place, 
 
 /// The last-beat times as text: the clocks, then a line `hash tick` for each host that is up.
 fn beats(board: &Board, now: &Now) -> Vec<u8> {
-    use std::fmt::Write as _;
-    let mut text = serde_json::to_string(&Frame::of(now)).expect("three numbers");
+    let mut clocks = Writer::default();
+    Frame::of(now).write(&mut clocks);
+    let mut text = clocks.into_string();
     for shard in 0..SHARDS {
-        let part: Vec<(u64, Tick)> = board.lock().roster.hosts().beats(shard).collect();
+        let part = board.lock().roster.hosts().beats(shard);
         for (hash, last) in part {
-            write!(text, "\n{hash:x} {}", last.0).expect("a String takes everything");
+            for (before, number) in [("\n", hash.cast_signed()), (" ", last.0)] {
+                text.push_str(before);
+                text.push_str(&number.to_string());
+            }
         }
     }
     text.push('\n');
@@ -70,16 +75,16 @@ fn beats(board: &Board, now: &Now) -> Vec<u8> {
 /// Applies a file of last-beat times to the restored roster; `false` if it is damaged. `coarse`: it may be
 /// minutes old, so the times are "about".
 pub fn restore_beats(roster: &mut Roster, bytes: &[u8], coarse: bool, now: &Now) -> bool {
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    let Some((head, lines)) = text.split_once('\n') else { return false };
-    let Ok(frame) = serde_json::from_str::<Frame>(head) else { return false };
+    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return false };
+    let (head, lines) = bytes.split_at(end);
+    let Some(frame) = json::read(head).as_ref().and_then(Frame::read) else { return false };
+    let Ok(lines) = std::str::from_utf8(lines) else { return false };
     let (shift, guessed) = frame.shift(now);
-    for line in lines.lines() {
-        let parsed = line
-            .split_once(' ')
-            .and_then(|(hash, last)| Some((u64::from_str_radix(hash, 16).ok()?, last.parse::<i64>().ok()?)));
-        let Some((hash, last)) = parsed else { return false };
-        roster.restore_beat(hash, Tick(last.saturating_add(shift)).min(now.tick), coarse || guessed);
+    for line in lines.lines().skip(1) {
+        let Some((hash, last)) = line.split_once(' ') else { return false };
+        let (Ok(hash), Ok(last)) = (hash.parse::<i64>(), last.parse::<i64>()) else { return false };
+        let last = Tick(last.saturating_add(shift)).min(now.tick);
+        roster.restore_beat(hash.cast_unsigned(), last, coarse || guessed);
     }
-    text.ends_with('\n')
+    lines.ends_with('\n')
 }

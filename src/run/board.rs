@@ -3,7 +3,7 @@
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard};
 
-use crate::alert::ToDesk;
+use crate::alert::Parcel;
 use crate::alert::pending::{After, Pending};
 use crate::event::Event;
 use crate::keepalive::roster::Roster;
@@ -22,12 +22,12 @@ pub struct State {
 /// no serialising.
 pub struct Board {
     state: Mutex<State>,
-    desk: SyncSender<ToDesk>,
+    desk: SyncSender<Parcel>,
 }
 
 impl Board {
     /// A board that wakes `desk`.
-    pub fn new(state: State, desk: SyncSender<ToDesk>) -> Board {
+    pub fn new(state: State, desk: SyncSender<Parcel>) -> Board {
         Board { state: Mutex::new(state), desk }
     }
 
@@ -38,7 +38,7 @@ impl Board {
 
     /// Tells the desk that changes wait. A full queue needs no wake: the desk looks after every message.
     pub fn wake(&self) {
-        let _ = self.desk.try_send(ToDesk::Pending);
+        let _ = self.desk.try_send(Parcel::Pending);
     }
 
     /// Adds one change and wakes the desk; `false` if there is no room, and the caller keeps it due.

@@ -1,1 +1,228 @@
-//! TBD.
+//! Hears a cloud's notice that this instance will be reclaimed: one thread, one poll loop for all clouds.
+//!
+//! A cloud is a file with data and one pure function ([`service::Service`]). What is told, and when, is decided in
+//! [`tracker`]; this file only asks, and passes on.
+
+pub mod alicloud;
+pub mod identity;
+pub mod metadata;
+pub mod notice;
+pub mod service;
+pub mod sight;
+pub mod tencent;
+pub mod timestamp;
+pub mod token;
+pub mod tracker;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::alert::pending::After;
+use crate::clock::{self, Now, Tick};
+use crate::config::plan::{Cloud, SpotPlan};
+use crate::event::{Event, Fact, Field, Kind, Severity};
+use crate::keepalive::carry::Carry;
+use crate::resolve::Resolver;
+use crate::run::board::Board;
+use crate::run::threads::{Stop, lock};
+use crate::spot::identity::Learner;
+use crate::spot::metadata::{Metadata, TOTAL};
+use crate::spot::service::{Reading, Service};
+use crate::spot::sight::Line;
+use crate::spot::tracker::{Remark, SpotState, Tracker};
+
+/// Name of the saved state, in [`After::Small`] and of its file.
+pub const STATE_NAME: &str = "spot";
+
+/// The suspended time of a machine ends no wait, so a wait is cut into pieces of this length.
+const NAP: Duration = Duration::from_secs(1);
+/// Polls are never closer than this, whatever the plan says.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+/// Events told after one poll: a notice, and blindness or its end.
+const MAX_TOLD: usize = 4;
+
+/// What the poll loop works with.
+pub struct SpotContext {
+    /// Which cloud, how often, and where.
+    pub plan: SpotPlan,
+    /// The name of this host.
+    pub subject: String,
+    /// Whether a channel of this host tells its notices.
+    pub told_by_us: bool,
+    /// Where events go.
+    pub board: Arc<Board>,
+    /// Where notices go besides.
+    pub carrier: Arc<Carry>,
+    /// Resolves the service's name.
+    pub resolver: Arc<Resolver>,
+    /// What `status` shows.
+    pub status: Arc<Mutex<SpotStatus>>,
+    /// Ends the loop.
+    pub stop: Stop,
+    /// The state saved last under [`STATE_NAME`], the newest of file and outbox.
+    pub saved: Option<String>,
+    /// A channel took the notice that stands in `saved` ([`tracker::standing`]) before this start.
+    pub delivered: bool,
+}
+
+/// How the poll loop is doing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SpotStatus {
+    /// Which cloud is polled.
+    pub cloud: Cloud,
+    /// Instance id, zone, type and address as far as they are known.
+    pub identity: String,
+    /// The last good answer of this run.
+    pub last_good: Option<Tick>,
+    /// How things stand.
+    pub state: SpotState,
+}
+
+impl SpotStatus {
+    /// Before the first poll.
+    pub fn new(cloud: Cloud) -> SpotStatus {
+        SpotStatus { cloud, identity: String::new(), last_good: None, state: SpotState::Starting }
+    }
+}
+
+/// Polls until the program ends. No error ends it. Runs in a thread of its own, with `HTTP_STACK`.
+pub fn run(context: SpotContext) {
+    Poller::new(context).run();
+}
+
+struct Poller {
+    context: SpotContext,
+    metadata: Metadata,
+    learner: Learner,
+    tracker: Tracker,
+}
+
+impl Poller {
+    fn new(context: SpotContext) -> Poller {
+        let service = Service::of(context.plan.cloud);
+        let now = clock::now();
+        let saved = context.saved.as_deref();
+        let (tracker, ended) = Tracker::restore(context.plan.cloud, &context.subject, saved, &now);
+        if let Some(incident) = ended {
+            context.carrier.forget(incident);
+        }
+        if let Some(event) = tracker.standing() {
+            context.carrier.put(event, context.told_by_us);
+            if context.delivered {
+                context.carrier.delivered(event.id);
+            }
+        }
+        let endpoint = context.plan.endpoint.clone();
+        let metadata = Metadata::new(service, endpoint, Arc::clone(&context.resolver));
+        Poller { context, metadata, learner: Learner::new(service), tracker }
+    }
+
+    fn run(mut self) {
+        // Before the first poll, so that even a notice that stands already names the instance.
+        self.learn(clock::tick() + TOTAL);
+        loop {
+            let begun = clock::tick();
+            self.poll();
+            let next = begun + self.context.plan.interval.max(MIN_INTERVAL);
+            self.learn(next);
+            if self.wait(next) {
+                return;
+            }
+        }
+    }
+
+    fn poll(&mut self) {
+        let reading = match self.metadata.poll() {
+            // 404 is quiet only where it comes from the right service.
+            Reading::Quiet if !self.learner.is_verified() => Reading::Unknown(self.learner.why()),
+            reading => reading,
+        };
+        let now = clock::now();
+        if let Some(remark) = self.tracker.observe(&reading, &now) {
+            self.log(&remark);
+        }
+        self.tell(&now);
+        self.publish();
+    }
+
+    /// Passes on what is due. What finds no room stays due until the next poll.
+    fn tell(&mut self, now: &Now) {
+        for _ in 0..MAX_TOLD {
+            let Some(due) = self.tracker.due(self.learner.identity(), now) else { return };
+            let after = After::Small { name: STATE_NAME.to_owned(), json: due.json() };
+            if !self.context.board.post(Some(due.event.clone()), after) {
+                return;
+            }
+            let event = self.tracker.commit(due);
+            if matches!(event.kind, Kind::Interrupt | Kind::InterruptWithdrawn) {
+                self.context.carrier.put(&event, self.context.told_by_us);
+            }
+            self.log_told(&event);
+        }
+    }
+
+    /// Learns which instance this is, until `end` at the latest; a fault ends it for this time.
+    fn learn(&mut self, end: Tick) {
+        let before = self.learner.is_verified();
+        while let Some(path) = self.learner.next() {
+            if self.context.stop.is_stopped() || clock::tick() >= end {
+                break;
+            }
+            let more = match self.metadata.get(path, end) {
+                Ok(answer) => self.learner.hear(&answer),
+                Err(error) => {
+                    self.learner.unanswered(self.metadata.why(error));
+                    false
+                }
+            };
+            if !more {
+                break;
+            }
+        }
+        if self.learner.is_verified() != before {
+            log::info!("{}: this is {}", self.context.plan.cloud.name(), self.learner.identity().text());
+        }
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let status = SpotStatus {
+            cloud: self.context.plan.cloud,
+            identity: self.learner.identity().text(),
+            last_good: self.tracker.last_good(),
+            state: self.tracker.state(),
+        };
+        *lock(&self.context.status) = status;
+    }
+
+    fn log_told(&self, event: &Event) {
+        let level = if event.severity == Severity::Info { log::Level::Info } else { log::Level::Warn };
+        let (cloud, kind, incident) = (self.context.plan.cloud.name(), event.kind.name(), event.incident);
+        match event.fact(Field::Reason) {
+            Some(Fact::Text(reason)) => log::log!(level, "{cloud}: {kind}, incident {incident}: {reason}"),
+            _ => log::log!(level, "{cloud}: {kind}, incident {incident}"),
+        }
+    }
+
+    fn log(&self, remark: &Remark) {
+        let cloud = self.context.plan.cloud.name();
+        match remark {
+            Remark::Sight(Line::Lost(why)) => log::warn!("{cloud}: no good answer: {why}"),
+            Remark::Sight(Line::Back) => log::info!("{cloud}: answers again"),
+            Remark::Stale(raw) => log::warn!("{cloud}: ignoring {raw}, which is long past"),
+        }
+    }
+
+    /// Waits until `next`; at once if it has passed, as after a suspension. True at the end of the program.
+    fn wait(&self, next: Tick) -> bool {
+        loop {
+            let left = next.since(clock::tick());
+            if self.context.stop.wait(left.min(NAP)) {
+                return true;
+            }
+            if left <= NAP {
+                return false;
+            }
+        }
+    }
+}

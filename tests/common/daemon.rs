@@ -1,6 +1,7 @@
 //! The program under test as a child process.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -11,12 +12,14 @@ use std::time::Instant;
 
 use super::{SECRETS, SOON, wait_for};
 
-/// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_interrupt-callback");
+/// The binary under test: that of this build, or the one named by `IC_BINARY`, such as a static one.
+pub fn binary() -> OsString {
+    std::env::var_os("IC_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_interrupt-callback").into())
+}
 
 /// A command with an environment that holds nothing of the tester's.
 pub fn command() -> Command {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TZ", "UTC");
     command
 }
@@ -41,6 +44,7 @@ pub struct Daemon {
     lines: Receiver<String>,
     seen: VecDeque<String>,
     config: PathBuf,
+    address: Option<SocketAddr>,
 }
 
 impl Daemon {
@@ -69,7 +73,7 @@ impl Daemon {
                 }
             }
         });
-        Daemon { child, lines, seen: VecDeque::new(), config: file }
+        Daemon { child, lines, seen: VecDeque::new(), config: file, address: None }
     }
 
     /// Waits for a line that holds `pattern`, among those not yet passed by, and returns it.
@@ -95,8 +99,18 @@ impl Daemon {
     /// Waits until it is ready and returns the address it listens on.
     pub fn ready(&mut self) -> SocketAddr {
         let line = self.wait_line("ready");
-        let word = line.split(['=', ' ', ',']).find_map(|word| word.parse().ok());
-        word.unwrap_or_else(|| panic!("no address in {line:?}"))
+        self.address = line.split([' ', ',', ';']).find_map(|word| word.parse().ok());
+        self.address.unwrap_or_else(|| panic!("no address in {line:?}"))
+    }
+
+    /// The address that [`Daemon::ready`] saw.
+    pub fn ready_address(&self) -> SocketAddr {
+        self.address.unwrap()
+    }
+
+    /// The host name of this machine, the second half of the daemon's name.
+    pub fn name(&self) -> String {
+        fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned()
     }
 
     /// All lines so far.
@@ -157,6 +171,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        // Under a tracer the daemon is its child and would outlive it.
+        let _ = Command::new("pkill").args(["-KILL", "-P", &self.pid().to_string()]).status();
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

@@ -1,12 +1,10 @@
 //! The real binary, fakes at the socket, and waiting with deadlines: what the tests of the whole program share.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::allow_attributes,
-    reason = "tests start threads, read clocks and dial; each test file uses a part of this"
-)]
 #![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(clippy::disallowed_methods, reason = "tests start threads, read clocks and dial")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod beat;
 pub mod daemon;
 pub mod http;
 

@@ -1,0 +1,189 @@
+//! Fields in braces: `{title}` in an address, a header or a body becomes what it stands for.
+
+use serde_json::Value;
+
+use crate::alert::clean::clean;
+use crate::alert::json::{Head, time};
+use crate::alert::message::{MAX_FACT, Text};
+use crate::alert::words::words;
+use crate::alert::{Form, Message};
+use crate::clock::Now;
+use crate::config::plan::Language;
+use crate::event::{Fact, Field};
+use crate::json::Writer;
+use crate::zone::Zone;
+
+/// Names and values of all fields.
+pub type Fields = Vec<(&'static str, String)>;
+
+/// What can stand in braces: `title`, `text`, `kind`, `severity`, `subject`, `host` (the subject), `at`, `id`,
+/// `incident` and the name of every [`Field`]. Times are RFC 3339, spans are in words; what is not known is empty.
+pub fn fields(message: &Message, text: &Text, language: Language, now: &Now, zone: &Zone) -> Fields {
+    let head = Head::of(message);
+    let mut fields = vec![
+        ("title", text.title.clone()),
+        ("text", text.body()),
+        ("kind", head.kind.to_owned()),
+        ("severity", head.severity.name().to_owned()),
+        ("subject", head.subject.clone()),
+        ("host", head.subject),
+        ("at", time(head.at.as_ref(), now, zone).unwrap_or_default()),
+        ("id", message.id.to_string()),
+        ("incident", head.incident.to_string()),
+    ];
+    for field in Field::ALL {
+        let value = match head.facts.iter().find(|(name, _)| name == field).map(|(_, fact)| *fact) {
+            Some(Fact::Text(text)) => clean(text, MAX_FACT),
+            Some(Fact::Number(number)) => number.to_string(),
+            Some(Fact::Span(length)) => words(language).span(*length),
+            Some(Fact::Time(moment)) => time(Some(moment), now, zone).unwrap_or_default(),
+            None if *field == Field::Count && message.form == Form::Digest => message.members.len().to_string(),
+            None => String::new(),
+        };
+        fields.push((field.name(), value));
+    }
+    fields
+}
+
+/// How a value gets into its place.
+pub type Add = fn(&mut String, &str);
+
+/// `template` with its fields replaced, each value added by `add`.
+pub fn expand(template: &str, fields: &Fields, mut add: Add) -> String {
+    crate::alert::clean::expand(template, fields, &mut add)
+}
+
+/// `tree` as JSON with every string expanded; keys stay.
+pub fn expand_json(tree: &Value, fields: &Fields, out: &mut Writer) {
+    match tree {
+        Value::String(text) => {
+            out.text(&expand(text, fields, plain));
+        }
+        Value::Array(items) => {
+            out.open('[');
+            for item in items {
+                expand_json(item, fields, out);
+            }
+            out.close(']');
+        }
+        Value::Object(map) => {
+            out.open('{');
+            for (key, item) in map {
+                expand_json(item, fields, out.key(key));
+            }
+            out.close('}');
+        }
+        Value::Null => {
+            out.raw("null");
+        }
+        Value::Bool(flag) => {
+            out.flag(*flag);
+        }
+        Value::Number(number) => {
+            out.raw(&number.to_string());
+        }
+    }
+}
+
+/// As it is.
+pub fn plain(out: &mut String, text: &str) {
+    out.push_str(text);
+}
+
+/// Everything but unreserved characters (RFC 3986, 2.3) as `%XX`.
+pub fn percent_encoded(out: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            for c in [b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]] {
+                out.push(char::from(c));
+            }
+        }
+    }
+}
+
+/// Printable ASCII, as a header may hold; anything else becomes `?`.
+pub fn header_safe(text: &str) -> String {
+    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::{Boot, Tick, Wall};
+    use crate::event::{Event, Id, Kind, Moment};
+
+    fn fields() -> Fields {
+        vec![("title", "a \"b\" {text}\n失".to_owned()), ("text", "T".to_owned()), ("zone", String::new())]
+    }
+
+    #[test]
+    fn fields_are_replaced_once_and_the_rest_stays() {
+        for (template, expanded) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("{text}", "T"),
+            ("<{text}{text}>", "<TT>"),
+            ("{title}", "a \"b\" {text}\n失"),
+            ("{zone}|", "|"),
+            ("{nobody} {Text} { text }", "{nobody} {Text} { text }"),
+            ("{{text}}", "{T}"),
+            ("{text", "{text"),
+            ("}{", "}{"),
+        ] {
+            assert_eq!(expand(template, &fields(), plain), expanded, "{template}");
+        }
+        assert_eq!(expand("?q={title}", &fields(), percent_encoded), "?q=a%20%22b%22%20%7Btext%7D%0A%E5%A4%B1");
+        assert_eq!(header_safe(&expand("x: {title}", &fields(), plain)), "x: a \"b\" {text}??");
+    }
+
+    #[test]
+    fn every_field_is_there_once() {
+        let now = Now { tick: Tick(36_000_000), wall: Wall(1_795_226_400_000), boot: Boot(7) };
+        let event = Event::new(Kind::Online, Id(1), "x\u{202e}", Moment::at(now.tick, &now))
+            .with(Field::Duration, Fact::Span(Duration::from_secs(300)))
+            .with(Field::LastBeat, Fact::Time(Moment::at(Tick(0), &now)));
+        let shown = |form, members: Vec<Event>| {
+            let message = Message { id: Id(255), form, members: members.into_iter().map(Arc::new).collect() };
+            let text = Text { title: "t".to_owned(), lines: vec!["a".to_owned(), "b".to_owned()] };
+            super::fields(&message, &text, Language::Zh, &now, &Zone::utc())
+        };
+        let one = shown(Form::One, vec![event.clone()]);
+        assert_eq!(one.len(), 9 + Field::ALL.len());
+        for (name, value) in [
+            ("title", "t"),
+            ("text", "a\nb"),
+            ("kind", "online"),
+            ("severity", "info"),
+            ("subject", "x\u{FFFD}"),
+            ("host", "x\u{FFFD}"),
+            ("at", "2026-11-21T02:00:00+00:00"),
+            ("id", "00000000000000ff"),
+            ("incident", "0000000000000001"),
+            ("duration", "5 分钟"),
+            ("last_beat", "2026-11-20T16:00:00+00:00"),
+            ("count", ""),
+        ] {
+            let values: Vec<&str> = one.iter().filter(|(known, _)| *known == name).map(|(_, v)| &**v).collect();
+            assert_eq!(values, [value], "{name}");
+        }
+        let digest = shown(Form::Digest, vec![event.clone(), event]);
+        assert!(digest.contains(&("count", "2".to_owned())) && digest.contains(&("kind", "digest".to_owned())));
+    }
+
+    #[test]
+    fn values_cannot_leave_their_string() {
+        let tree = serde_json::json!({"{text}": ["{title}", 1.5, -3, null, [], {"x": "{text}!", "y": {}}, true]});
+        let mut out = Writer::default();
+        expand_json(&tree, &fields(), &mut out);
+        assert_eq!(
+            out.into_string(),
+            "{\"{text}\":[\"a \\\"b\\\" {text}\\n失\",1.5,-3,null,[],{\"x\":\"T!\",\"y\":{}},true]}"
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! `check`: reads the configuration and does nothing else.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::cli::{mutter, say};
+use crate::config::plan::{Auth, ChannelKind, Language, Plan};
+use crate::config::units::show_span;
+
+/// Exit code of a configuration that is wrong or empty (`EX_CONFIG` of sysexits.h).
+pub const EXIT_CONFIG: u8 = 78;
+
+/// Writes warnings to standard error, and what would run to standard output.
+pub fn run(file: &Path, plan: &Plan) -> ExitCode {
+    warnings(plan);
+    say(&summary(&file.to_string_lossy(), plan))
+}
+
+/// Writes warnings to standard error.
+pub fn warnings(plan: &Plan) {
+    for warning in &plan.warnings {
+        mutter(&["warning: ", warning]);
+    }
+}
+
+/// What would run, line by line, without a secret.
+fn summary(file: &str, plan: &Plan) -> String {
+    let mut text = [file, ": ok\n"].concat();
+    let mut line = |what: &str, parts: &[&str]| {
+        text.push_str("  ");
+        text.push_str(what);
+        for part in parts {
+            text.push_str(part);
+        }
+        text.push('\n');
+    };
+    if !plan.name.is_empty() {
+        line("name     ", &[&plan.name]);
+    }
+    if let Some(spot) = &plan.spot {
+        let (before, endpoint) = spot.endpoint.as_ref().map_or(("", ""), |endpoint| (" at ", endpoint));
+        line("spot     ", &[spot.cloud.name(), " every ", &show_span(spot.interval), before, endpoint]);
+    }
+    if let Some(server) = &plan.server {
+        let addresses: Vec<String> = server.listen.iter().map(ToString::to_string).collect();
+        let parts = [
+            "on ",
+            &addresses.join(", "),
+            if server.key.is_empty() { ": no key, " } else { ": key, " },
+            &server.users.len().to_string(),
+            " users, silent after ",
+            &server.num.to_string(),
+            " missed periods and ",
+            &show_span(server.grace),
+            if server.auth == Auth::Permissive { ", protocol 1 allowed" } else { "" },
+        ];
+        line("server   ", &parts);
+    }
+    for client in &plan.clients {
+        let protocol = if client.protocol == 1 { ", protocol 1" } else { ", protocol 2" };
+        line("client   ", &[&client.uri.label(), " every ", &show_span(client.period), protocol]);
+    }
+    for channel in &plan.channels {
+        let kind = match channel.kind {
+            ChannelKind::Feishu { .. } => " (feishu, ",
+            ChannelKind::Webhook(_) => " (webhook, ",
+            ChannelKind::Command { .. } => " (command, ",
+            ChannelKind::Log => " (log, ",
+        };
+        line("alert    ", &[&channel.name, kind, if channel.language == Language::Zh { "zh)" } else { "en)" }]);
+    }
+    line("state    ", &[&plan.state_dir.to_string_lossy()]);
+    line("control  ", &[&plan.control.to_string_lossy()]);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Env};
+
+    #[test]
+    fn a_good_file() {
+        let text = "name = \"x\"\nprovider = \"AliCloud\"\n[keepalive.server]\nkey = { env = \"HOME\" }\n\
+                    listen = \"127.0.0.1:1\"\n[keepalive.client]\nuri = \"ic://default:hunter2@[::1]\"\n";
+        let plan = config::parse(text, "FILE", &Env::new(false, &[("HOME", "/h")])).unwrap();
+        assert_eq!(
+            summary("FILE", &plan),
+            "FILE: ok\n\
+             \x20 name     x\n\
+             \x20 spot     AliCloud every 10s\n\
+             \x20 server   on 127.0.0.1:1: key, 0 users, silent after 4 missed periods and 5s\n\
+             \x20 client   ic://default@[::1]:9080 every 30s, protocol 2\n\
+             \x20 alert    log (log, en)\n\
+             \x20 state    /h/.local/state/interrupt-callback\n\
+             \x20 control  /h/.local/state/interrupt-callback/control.sock\n"
+        );
+    }
+}

@@ -1,0 +1,278 @@
+//! `[keepalive]`: heartbeat server and client.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::config::plan::{Auth, ClientPlan, ServerPlan, UserPlan};
+use crate::config::problem::quoted;
+use crate::config::table::{Item, Table};
+use crate::keepalive::heard::name_is_valid;
+use crate::keepalive::uri::{DEFAULT_PORT, Uri, user_is_valid};
+use crate::secret::Secret;
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+const DAY: Duration = secs(86_400);
+/// Shortest and longest `period`.
+const PERIOD: (Duration, Duration) = (Duration::from_millis(100), DAY);
+/// Longest `grace`.
+const MAX_GRACE: Duration = secs(3600);
+/// Shortest and longest `forget`.
+const FORGET: (Duration, Duration) = (secs(10), secs(3650 * 86_400));
+/// Shortest and longest `back_in`.
+const BACK_IN: (Duration, Duration) = (secs(1), secs(30 * 86_400));
+/// Addresses to listen on.
+const MAX_LISTEN: usize = 16;
+/// Servers to beat to.
+const MAX_URIS: usize = 16;
+/// Users with keys of their own.
+const MAX_USERS: usize = 256;
+/// Bytes under which a key earns a warning: 128 bits.
+const SHORT_KEY: usize = 16;
+
+/// What `[keepalive]` says.
+#[derive(Default)]
+pub struct Keepalive {
+    /// `[keepalive.server]`.
+    pub server: Option<ServerPlan>,
+    /// `[keepalive.client]`.
+    pub clients: Vec<ClientPlan>,
+}
+
+/// Reads `[keepalive]`; `port` is that of the environment.
+pub fn keepalive(root: &mut Table<'_>, port: Option<u16>) -> Keepalive {
+    let Some(mut table) = root.table("keepalive") else { return Keepalive::default() };
+    let period = table.get("period").and_then(|item| item.span(PERIOD)).unwrap_or(secs(30));
+    let grace = table.get("grace").and_then(|item| item.span((Duration::ZERO, MAX_GRACE))).unwrap_or(secs(5));
+    let server = table.table("server").map(|table| server(table, period, grace, port));
+    let clients = table.table("client").map(|table| clients(table, period)).unwrap_or_default();
+    table.finish();
+    Keepalive { server, clients }
+}
+
+fn server(mut table: Table<'_>, period: Duration, grace: Duration, port: Option<u16>) -> ServerPlan {
+    let listen = listen(table.get("listen"), port);
+    let local = listen.iter().all(|address| address.ip().to_canonical().is_loopback());
+    let key = table.get("key");
+    let key_at = key.as_ref().map_or(table.at, |key| key.at);
+    let key = match key {
+        Some(key) => key.secret(),
+        None => Some(Secret::default()),
+    };
+    let unwise = match &key {
+        Some(key) if key.is_empty() && local => Some("is empty: every local user may beat"),
+        Some(key) if key.is_empty() => Some(
+            "IS EMPTY: everyone who reaches the port can speak for any host and hide that it is gone; \
+             set a key that `interrupt-callback keygen` printed",
+        ),
+        Some(key) => short(key),
+        None => None,
+    };
+    if let Some(text) = unwise {
+        table.report.warn(key_at, &table.child("key"), text);
+    }
+    let plan = ServerPlan {
+        listen,
+        key: key.unwrap_or_default(),
+        num: table.get("num").and_then(|item| item.whole(1, 100)).unwrap_or(4),
+        grace,
+        period,
+        auth: match table.get("auth").and_then(|item| item.choice(&["enforce", "permissive"])) {
+            Some(1) => Auth::Permissive,
+            _ => Auth::Enforce,
+        },
+        tell_stopped: table.get("tell_stopped").and_then(|item| item.flag()).unwrap_or(false),
+        forget: table.get("forget").and_then(|item| item.span(FORGET)).unwrap_or(30 * DAY),
+        users: table.table("users").map(|users| self::users(&users)).unwrap_or_default(),
+    };
+    table.finish();
+    plan
+}
+
+/// A warning for a key that can be guessed.
+fn short(key: &Secret) -> Option<&'static str> {
+    (key.reveal().len() < SHORT_KEY).then_some("is shorter than 16 bytes and can be guessed")
+}
+
+fn users(table: &Table<'_>) -> Vec<UserPlan> {
+    if table.len() > MAX_USERS {
+        table.item().too_many::<()>(table.len(), "users", MAX_USERS);
+        return Vec::new();
+    }
+    let mut users = Vec::with_capacity(table.len());
+    for (name, item) in table.named() {
+        users.extend(user(name, item));
+    }
+    users
+}
+
+fn user(name: &str, item: Item<'_>) -> Option<UserPlan> {
+    if name == "default" {
+        return item.bad("this user's key is keepalive.server.key");
+    }
+    if !user_is_valid(name) {
+        return item.bad("a user's name has 1 to 64 bytes and no control characters");
+    }
+    let mut table = item.table()?;
+    let key = table.need("key", "").and_then(|item| user_key(&item));
+    let old_key = table.get("old_key").map(|item| user_key(&item));
+    let host = table.get("host").and_then(|item| host_name(&item, "a host's name"));
+    table.finish();
+    Some(UserPlan { name: name.to_owned(), key: key?, old_key: old_key.flatten(), host })
+}
+
+/// The name of a host, as it may stand on the wire.
+fn host_name(item: &Item<'_>, what: &str) -> Option<String> {
+    match item.text()? {
+        name if name_is_valid(name) => Some(name.to_owned()),
+        _ => item.bad(&[what, " has 1 to 128 bytes and no control characters"].concat()),
+    }
+}
+
+fn user_key(item: &Item<'_>) -> Option<Secret> {
+    let key = item.secret()?;
+    if key.is_empty() {
+        return item.bad("is empty");
+    }
+    if let Some(text) = short(&key) {
+        item.warn(text);
+    }
+    Some(key)
+}
+
+fn clients(mut table: Table<'_>, period: Duration) -> Vec<ClientPlan> {
+    let mut uris: Vec<Uri> = Vec::new();
+    let one = table.get("uri");
+    let several = table.get("uris");
+    if one.is_none() && several.is_none() {
+        table.missing("uri", "; write uri = \"ic://default:KEY@HOST:9080\"");
+    }
+    let several = several.and_then(|item| {
+        let entries = item.list(MAX_URIS)?;
+        if entries.is_empty() { item.bad("is empty") } else { Some(entries) }
+    });
+    for item in one.into_iter().chain(several.unwrap_or_default()) {
+        let Some(uri) = uri(&item) else { continue };
+        if uris.iter().any(|known| (&known.host, known.port) == (&uri.host, uri.port)) {
+            item.bad::<()>(&[&uri.label(), " is named twice"].concat());
+        } else if uris.len() == MAX_URIS {
+            item.bad::<()>("at most 16 servers are allowed");
+        } else {
+            uris.push(uri);
+        }
+    }
+    let protocol = table.get("protocol");
+    let old = protocol.as_ref().and_then(|item| item.whole(1, 2)) == Some(1);
+    let pinned = table.get("server_name");
+    if let (true, Some(pinned)) = (old, &pinned) {
+        pinned.bad::<()>("needs protocol = 2: protocol 1 does not prove who answers");
+    }
+    if let (true, Some(protocol)) = (old, &protocol)
+        && uris.iter().any(|uri| uri.user != "default")
+    {
+        protocol.bad::<()>("protocol 1 knows no user but \"default\"");
+    }
+    let server_name = pinned.and_then(|item| host_name(&item, "a server's name"));
+    let back_in = table.get("back_in").and_then(|item| item.span(BACK_IN)).unwrap_or(secs(600));
+    table.finish();
+    let plan =
+        |uri| ClientPlan { uri, period, protocol: if old { 1 } else { 2 }, server_name: server_name.clone(), back_in };
+    uris.into_iter().map(plan).collect()
+}
+
+fn uri(item: &Item<'_>) -> Option<Uri> {
+    match Uri::parse(item.secret()?.reveal()) {
+        Ok(uri) => Some(uri),
+        Err(error) => item.bad(error.text()),
+    }
+}
+
+/// `listen` with the port of the environment in place of its own.
+fn listen(item: Option<Item<'_>>, port: Option<u16>) -> Vec<SocketAddr> {
+    let all = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT);
+    let mut addresses = match item {
+        None => vec![all],
+        Some(item) => listed(&item),
+    };
+    if let Some(port) = port {
+        addresses.iter_mut().for_each(|address| address.set_port(port));
+    }
+    let mut unique: Vec<SocketAddr> = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        if !unique.contains(&address) {
+            unique.push(address);
+        }
+    }
+    unique
+}
+
+fn listed(item: &Item<'_>) -> Vec<SocketAddr> {
+    let entries = match item.value {
+        toml::de::DeValue::Array(list) if list.is_empty() => item.bad("is empty"),
+        toml::de::DeValue::Array(_) => item.list(MAX_LISTEN),
+        _ => Some(vec![*item]),
+    };
+    let mut addresses = Vec::new();
+    for entry in entries.unwrap_or_default() {
+        let Some(text) = entry.text() else { continue };
+        match parse_listen(text) {
+            Some(address) => addresses.push(address),
+            None => {
+                let hint = " is no address to listen on; write \"9080\", \"127.0.0.1:9080\" or \"[::]:9080\"";
+                entry.bad::<()>(&[&quoted(text), hint].concat());
+            }
+        }
+    }
+    addresses
+}
+
+/// `"9080"`, `":9080"`, `"0.0.0.0:9080"`, `"[::]:9080"`, `"127.0.0.1"`, `"::1"`, `"[::1]"`.
+fn parse_listen(text: &str) -> Option<SocketAddr> {
+    let number = text.strip_prefix(':').unwrap_or(text);
+    if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
+        return number.parse().ok().map(|port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    text.parse().ok().or_else(|| bare.parse().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)))
+}
+
+/// `SERVER_PORT`.
+pub fn env_port(root: &Table<'_>) -> Option<u16> {
+    let value = root.report.env.get("SERVER_PORT")?;
+    let text = value.to_string_lossy();
+    let port = text.parse().ok();
+    if port.is_none() {
+        root.report.env_problem("SERVER_PORT", [&quoted(&text), " is no port number from 0 to 65535"].concat());
+    }
+    port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_to_listen_on() {
+        for (text, want) in [
+            ("9080", Some("[::]:9080")),
+            (":7000", Some("[::]:7000")),
+            ("0", Some("[::]:0")),
+            ("0.0.0.0:9080", Some("0.0.0.0:9080")),
+            ("[::]:9080", Some("[::]:9080")),
+            ("127.0.0.1", Some("127.0.0.1:9080")),
+            ("::1", Some("[::1]:9080")),
+            ("[::1]", Some("[::1]:9080")),
+            ("", None),
+            (":", None),
+            ("65536", None),
+            ("+1", None),
+            ("localhost:9080", None),
+            ("[127.0.0.1", None),
+            ("1.2.3.4:x", None),
+        ] {
+            assert_eq!(parse_listen(text).map(|a| a.to_string()).as_deref(), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Addresses of channels: `http://` and `https://`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What an HTTP address says, as far as a check needs it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpUrl {
+    /// `https`, not `http`.
+    pub tls: bool,
+    /// The host is this machine or in a private network, as far as its name tells.
+    pub private: bool,
+    /// Where path and query begin.
+    pub path_at: usize,
+    /// The address, with percent signs for what may not stand in it (a browser would do the same).
+    pub text: String,
+}
+
+/// Reads an address. Texts of errors do not repeat it: addresses of bots are secrets.
+///
+/// # Errors
+/// When it is no usable HTTP address.
+pub fn parse(text: &str) -> Result<HttpUrl, &'static str> {
+    let (scheme, rest) = text.split_once("://").ok_or("must begin with http:// or https://")?;
+    let tls = scheme.eq_ignore_ascii_case("https");
+    if !tls && !scheme.eq_ignore_ascii_case("http") {
+        return Err("must begin with http:// or https://");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("holds a control character");
+    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.contains('@') {
+        return Err("may not hold user and password; a webhook takes them as headers");
+    }
+    let (host, port) = split_port(authority)?;
+    if port == Some(0) {
+        return Err("port 0 cannot be reached");
+    }
+    let private = is_private(host)?;
+    let start = text.len() - rest.len() + authority.len();
+    Ok(HttpUrl { tls, private, path_at: start, text: format!("{}{}", &text[..start], encode(path)) })
+}
+
+/// Host without brackets, and port.
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or("a bracket is missing after the IPv6 address")?;
+            host.parse::<Ipv6Addr>().map_err(|_| "holds no IPv6 address between the brackets")?;
+            (host, port.strip_prefix(':').or(port.is_empty().then_some("")).ok_or("holds garbage after the host")?)
+        }
+        None => authority.split_once(':').unwrap_or((authority, "")),
+    };
+    if host.is_empty() {
+        return Err("has no host");
+    }
+    let port =
+        if port.is_empty() { None } else { Some(port.parse().map_err(|_| "has no port number after the host")?) };
+    Ok((host, port))
+}
+
+/// Whether `host` is this machine or in a private network: by address, or by the names that are never public.
+fn is_private(host: &str) -> Result<bool, &'static str> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(match ip {
+            IpAddr::V4(ip) => private_v4(ip),
+            IpAddr::V6(ip) => ip
+                .to_ipv4_mapped()
+                .map_or_else(|| ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(), private_v4),
+        });
+    }
+    if !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+        return Err("has a host with characters that a host name cannot have");
+    }
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let special = [".localhost", ".local", ".lan", ".internal", ".home.arpa"];
+    Ok(!host.contains('.') || special.iter().any(|suffix| host.ends_with(suffix)))
+}
+
+fn private_v4(ip: Ipv4Addr) -> bool {
+    // 100.64.0.0/10 is the carriers' and the overlay networks' range (RFC 6598).
+    let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
+    ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared
+}
+
+/// Percent-encodes what may not stand in path and query; braces stay, for fields.
+fn encode(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte > b'~' || matches!(byte, b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'|') {
+            out.push('%');
+            out.push(char::from(b"0123456789ABCDEF"[usize::from(byte >> 4)]));
+            out.push(char::from(b"0123456789ABCDEF"[usize::from(byte & 15)]));
+        } else {
+            out.push(char::from(byte));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_ones() {
+        for (text, tls, private) in [
+            ("https://open.feishu.cn/open-apis/bot/v2/hook/x", true, false),
+            ("HTTPS://example.com", true, false),
+            ("http://127.0.0.1:8080/x?y=z", false, true),
+            ("http://[::1]:8080", false, true),
+            ("http://[2001:db8::1]/", false, false),
+            ("http://[fd00::1]/", false, true),
+            ("http://10.0.0.1", false, true),
+            ("http://100.100.1.1", false, true),
+            ("http://100.128.1.1", false, false),
+            ("http://8.8.8.8", false, false),
+            ("http://localhost", false, true),
+            ("http://ntfy/topic", false, true),
+            ("http://nas.lan:80/x", false, true),
+            ("http://push.example.com/x", false, false),
+        ] {
+            let url = parse(text).unwrap();
+            assert_eq!((url.tls, url.private), (tls, private), "{text}");
+            assert_eq!(url.text, text);
+        }
+    }
+
+    #[test]
+    fn what_a_browser_would_encode() {
+        let url = parse("https://h/密 {title}?a=\"b|c\"%20").unwrap();
+        assert_eq!(url.text, "https://h/%E5%AF%86%20{title}?a=%22b%7Cc%22%20");
+        assert_eq!(&url.text[url.path_at..url.path_at + 1], "/");
+    }
+
+    #[test]
+    fn bad_ones() {
+        for (text, want) in [
+            ("", "must begin with http:// or https://"),
+            ("open.feishu.cn/x", "must begin with http:// or https://"),
+            ("ftp://x", "must begin with http:// or https://"),
+            (" https://x", "must begin with http:// or https://"),
+            ("https://", "has no host"),
+            ("https:///x", "has no host"),
+            ("https://:80/x", "has no host"),
+            ("https://u:p@h/x", "may not hold user and password; a webhook takes them as headers"),
+            ("https://h:x/", "has no port number after the host"),
+            ("https://h:65536/", "has no port number after the host"),
+            ("https://h:0/", "port 0 cannot be reached"),
+            ("https://[::1/", "a bracket is missing after the IPv6 address"),
+            ("https://[zz]/", "holds no IPv6 address between the brackets"),
+            ("https://[::1]x/", "holds garbage after the host"),
+            ("https://{host}/", "has a host with characters that a host name cannot have"),
+            ("https://a b/", "has a host with characters that a host name cannot have"),
+            ("https://h/a\nb", "holds a control character"),
+        ] {
+            assert_eq!(parse(text), Err(want), "{text:?}");
+        }
+    }
+}

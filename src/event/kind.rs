@@ -1,0 +1,186 @@
+//! The names of what happens: kinds of events, their severities, and fields of facts.
+
+/// How much an event matters. `critical`: act now; `warning`: look today; `info`: good to know.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Look today.
+    Warning,
+    /// Act now.
+    Critical,
+}
+
+impl Severity {
+    /// All severities, the least first.
+    pub const ALL: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Critical];
+
+    /// The severity of that name.
+    pub fn parse(name: &str) -> Option<Severity> {
+        Severity::ALL.into_iter().find(|severity| severity.name() == name)
+    }
+
+    /// Its name in files and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+/// Whether an event begins something that ends, ends it, or stands alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Begins an incident; an end with the same incident id follows one day.
+    Begin,
+    /// Ends the incident of the same id.
+    End,
+    /// Neither.
+    Single,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $severity:ident, $phase:ident;)*) => {
+        /// What happened. The names are those of `only = […]`, of JSON and of `simulate`.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Kind {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &[Kind] = &[$(Kind::$variant),*];
+
+            /// Its name in files and JSON.
+            pub fn name(self) -> &'static str {
+                match self { $(Kind::$variant => $name,)* }
+            }
+
+            /// How much it matters unless its source says otherwise.
+            pub fn severity(self) -> Severity {
+                match self { $(Kind::$variant => Severity::$severity,)* }
+            }
+
+            /// Its place in an incident.
+            pub fn phase(self) -> Phase {
+                match self { $(Kind::$variant => Phase::$phase,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The cloud will reclaim this instance.
+    Interrupt = "interrupt", Critical, Begin;
+    /// The cloud took its notice back.
+    InterruptWithdrawn = "interrupt.withdrawn", Info, End;
+    /// A host fell silent.
+    Offline = "offline", Critical, Begin;
+    /// A silent host is back.
+    Online = "online", Info, End;
+    /// A host said goodbye.
+    Stopped = "stopped", Info, Begin;
+    /// A host fell silent as its cloud had announced.
+    Reclaimed = "reclaimed", Info, Begin;
+    /// A silent host was taken off the roster.
+    Forgotten = "forgotten", Info, End;
+    /// The metadata service gives no good answer: a notice could be missed.
+    Blind = "blind", Warning, Begin;
+    /// The metadata service answers again.
+    Seeing = "seeing", Info, End;
+    /// A heartbeat was refused: old protocol, name taken, roster full.
+    Refused = "refused", Warning, Single;
+    /// A channel refuses alerts for a reason that a person must mend.
+    ChannelBroken = "channel.broken", Warning, Begin;
+    /// A parked channel takes alerts again.
+    ChannelMended = "channel.mended", Info, End;
+    /// Alerts were given up or dropped.
+    Lost = "lost", Warning, Single;
+    /// The state directory cannot be written.
+    StateUnwritable = "state.unwritable", Warning, Begin;
+    /// The state directory can be written again.
+    StateWritable = "state.writable", Info, End;
+    /// A state file was damaged and set aside.
+    StateDamaged = "state.damaged", Warning, Single;
+    /// Somebody asked whether alerts arrive.
+    Test = "test", Info, Single;
+}
+
+impl Kind {
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
+        /// The name of a fact.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Field {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Field {
+            /// Every field.
+            pub const ALL: &[Field] = &[$(Field::$variant),*];
+
+            /// Its name in JSON and templates.
+            pub fn name(self) -> &'static str {
+                match self { $(Field::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    /// Cloud that gave the notice.
+    Provider = "provider";
+    /// Instance id.
+    Instance = "instance";
+    /// Region.
+    Region = "region";
+    /// Zone.
+    Zone = "zone";
+    /// Instance type.
+    InstanceType = "instance_type";
+    /// Address of the host.
+    Address = "address";
+    /// When the instance goes.
+    Deadline = "deadline";
+    /// What the cloud will do: `release`, `stop`, ….
+    Action = "action";
+    /// The deadline before it was changed.
+    OldDeadline = "old_deadline";
+    /// The last beat that was heard.
+    LastBeat = "last_beat";
+    /// How long it lasted.
+    Duration = "duration";
+    /// Since when.
+    Since = "since";
+    /// Who noticed it.
+    Server = "server";
+    /// Why.
+    Reason = "reason";
+    /// When it wants to be back.
+    BackBy = "back_by";
+    /// What a person can do.
+    Hint = "hint";
+    /// The alert channel concerned.
+    Channel = "channel";
+    /// How many.
+    Count = "count";
+    /// File or folder concerned.
+    Path = "path";
+    /// The URI of a heartbeat server, without its key.
+    Monitor = "monitor";
+}
+
+impl Field {
+    /// The field of that name.
+    pub fn parse(name: &str) -> Option<Field> {
+        Field::ALL.iter().copied().find(|field| field.name() == name)
+    }
+}

@@ -1,0 +1,102 @@
+//! Beats that do not count although their key is right: what people are told of them, once.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::alert::pending::{After, Pending};
+use crate::clock::{Now, Tick};
+use crate::event::{Event, Fact, Field, Id, Kind, Moment};
+use crate::keepalive::heard::{Heard, name_is_valid};
+use crate::keepalive::host::Host;
+use crate::keepalive::roster::MAX_HOSTS;
+
+/// Refusals that are told; later ones are left to the log.
+const MAX_REFUSED: usize = 64;
+/// From one alert about a full roster to the next.
+const FULL_AGAIN: Duration = Duration::from_secs(24 * 3600);
+const OLD_PROTOCOL: &str = "it speaks protocol 1, which shows the key on the wire";
+const OWN_NAME: &str = "give every host a name of its own, or forget the old one";
+
+/// What was told in this run.
+#[derive(Default)]
+pub struct Refusals {
+    /// When it was last told that the roster is full.
+    full: Option<Tick>,
+    /// Incidents of the others; at most [`MAX_REFUSED`].
+    told: Vec<Id>,
+}
+
+impl Refusals {
+    /// Refused whatever is known of the host: over protocol 1, or by a user that speaks for `bound` alone.
+    pub fn out_of_hand(
+        &mut self,
+        (name, user, from): (&str, &str, SocketAddr),
+        bound: Option<&str>,
+        now: &Now,
+        pending: &mut Pending,
+    ) {
+        let why = match bound {
+            None => [
+                OLD_PROTOCOL.to_owned(),
+                "update it, or allow it with auth = \"permissive\" in [keepalive.server]".to_owned(),
+            ],
+            Some(host) => [format!("the user {user} may only beat for {host}"), OWN_NAME.to_owned()],
+        };
+        if name_is_valid(name) {
+            self.tell(name, user, from, why, now, pending);
+        }
+    }
+
+    /// Refused because the name is that of `host`.
+    pub fn taken(&mut self, host: &Host, heard: &Heard<'_>, now: &Now, pending: &mut Pending) {
+        self.tell(heard.name, heard.user, heard.from, taken(host, heard), now, pending);
+    }
+
+    /// Tells a refusal once: reason and hint.
+    fn tell(
+        &mut self,
+        name: &str,
+        user: &str,
+        from: SocketAddr,
+        [reason, hint]: [String; 2],
+        now: &Now,
+        pending: &mut Pending,
+    ) {
+        let incident = Id::of(&[b"refused", name.as_bytes(), user.as_bytes(), hint.as_bytes()]);
+        if self.told.contains(&incident) || self.told.len() >= MAX_REFUSED {
+            return;
+        }
+        let event = Event::new(Kind::Refused, incident, name, Moment::at(now.tick, now))
+            .with_text(Field::Reason, reason)
+            .with_text(Field::Address, from.ip().to_string())
+            .with_text(Field::Hint, hint);
+        if pending.push(Some(event), After::Nothing).is_some() {
+            self.told.push(incident);
+        }
+    }
+
+    /// The roster of `server` is full: tells it once a day.
+    pub fn full(&mut self, server: &str, now: &Now, pending: &mut Pending) {
+        if self.full.is_some_and(|told| now.tick.since(told) < FULL_AGAIN) {
+            return;
+        }
+        let at = Moment::at(now.tick, now);
+        let event = Event::new(Kind::Refused, Id::of(&[b"full"]), server, at)
+            .with_text(Field::Reason, "the roster is full")
+            .with(Field::Count, Fact::Number(i64::try_from(MAX_HOSTS).unwrap_or(i64::MAX)))
+            .with_text(Field::Hint, "take hosts off with the command forget");
+        if pending.push(Some(event), After::Nothing).is_some() {
+            self.full = Some(now.tick);
+        }
+    }
+}
+
+/// Reason and hint of a refusal of `heard`, because the name is that of `host`.
+fn taken(host: &Host, heard: &Heard<'_>) -> [String; 2] {
+    if heard.protocol < host.protocol {
+        return [OLD_PROTOCOL.to_owned(), "it was seen with protocol 2 already: update it, or forget it".to_owned()];
+    }
+    let owner = host.user.as_deref().unwrap_or("default");
+    let reason = format!("it came as user {}, but its name belongs to user {owner} at {}", heard.user, host.from.ip());
+    [reason, OWN_NAME.to_owned()]
+}

@@ -1,0 +1,168 @@
+//! What the daemon answers to the commands that come over its control socket.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::alert::pending::After;
+use crate::alert::route::glob_matches;
+use crate::alert::standing::DeskStatus;
+use crate::clock::{self, Tick};
+use crate::config::problem::quoted;
+use crate::control::Answer;
+use crate::event::{Event, Fact, Field, Id, Kind, Moment};
+use crate::keepalive::client::{Client, FAREWELL};
+use crate::keepalive::host::Host;
+use crate::keepalive::hosts::SHARDS;
+use crate::keepalive::server::Server;
+use crate::order::order;
+use crate::run::board::Board;
+use crate::run::status::Status;
+use crate::run::threads::lock;
+use crate::spot::SpotStatus;
+use crate::zone::Zone;
+
+/// How long a simulated outage can be ended; the desk remembers it no longer.
+const EXERCISE: Duration = Duration::from_secs(600);
+/// How far off the deadline of a simulated notice is.
+const NOTICE: Duration = Duration::from_secs(300);
+
+/// What it takes to answer.
+pub struct Answers {
+    /// This host.
+    pub me: String,
+    /// Start of the program.
+    pub started: Tick,
+    /// For times.
+    pub zone: Zone,
+    /// The roster.
+    pub board: Arc<Board>,
+    /// The heartbeat server.
+    pub server: Option<Arc<Server>>,
+    /// The heartbeat clients.
+    pub clients: Arc<Vec<Client>>,
+    /// The poll loop.
+    pub spot: Option<Arc<Mutex<SpotStatus>>>,
+    /// The alert desk.
+    pub desk: Arc<Mutex<DeskStatus>>,
+    /// The state directory.
+    pub folder: String,
+    /// The simulated outage that has not ended yet.
+    pub simulated: Option<(Id, Tick)>,
+}
+
+impl Answers {
+    /// Answers one request.
+    pub fn answer(&mut self, word: &str, argument: &str) -> Answer {
+        match word {
+            "status" => self.status(argument == "json"),
+            "simulate" => self.simulate(argument),
+            "forget" => self.forget(argument),
+            "leave" => self.leave(),
+            _ => Err(format!("this daemon ({}) does not know {}", env!("CARGO_PKG_VERSION"), quoted(word))),
+        }
+    }
+
+    fn status(&self, json: bool) -> Answer {
+        let now = clock::now();
+        let status = Status {
+            name: &self.me,
+            folder: &self.folder,
+            zone: &self.zone,
+            now,
+            running: now.tick.since(self.started),
+            server: self.server.as_ref().map(|server| server.listening()),
+            hosts: self.hosts(),
+            spot: self.spot.as_ref().map(|spot| lock(spot).clone()),
+            monitors: self.clients.iter().map(Client::status).collect(),
+            desk: lock(&self.desk).clone(),
+        };
+        Ok((u8::from(!status.well()), if json { status.json() } else { status.table() }))
+    }
+
+    /// A part at a time, so that the roster is never locked for long.
+    fn hosts(&self) -> Vec<(Box<str>, Host)> {
+        let mut hosts = Vec::new();
+        for shard in 0..SHARDS {
+            hosts.append(&mut self.board.lock().roster.hosts().copy(shard));
+        }
+        hosts
+    }
+
+    fn simulate(&mut self, kind: &str) -> Answer {
+        let now = clock::now();
+        let begun = self.simulated.filter(|(_, at)| now.tick.since(*at) < EXERCISE);
+        let kind = Kind::parse(kind).ok_or_else(|| format!("cannot simulate {}", quoted(kind)))?;
+        let fresh = Id::of(&[b"exercise", &now.boot.0.to_be_bytes(), &now.tick.0.to_be_bytes()]);
+        let at = Moment::at(now.tick, &now);
+        let mut event = match kind {
+            Kind::Interrupt => Event::new(kind, fresh, self.me.clone(), at)
+                .with(Field::Deadline, Fact::Time(Moment::at(now.tick + NOTICE, &now))),
+            Kind::Offline => {
+                self.simulated = Some((fresh, now.tick));
+                Event::new(kind, fresh, self.me.clone(), at).with(Field::LastBeat, Fact::Time(at))
+            }
+            Kind::Online => {
+                let Some((incident, since)) = begun else {
+                    return Err("nobody was told of an outage: simulate offline first".to_owned());
+                };
+                self.simulated = None;
+                Event::new(kind, incident, self.me.clone(), at)
+                    .with(Field::Duration, Fact::Span(now.tick.since(since)))
+                    .with(Field::Since, Fact::Time(Moment::at(since, &now)))
+            }
+            _ => return Err(format!("cannot simulate {}", kind.name())),
+        };
+        event.test = true;
+        if !self.board.post(Some(event), After::Nothing) {
+            return Err("too many changes wait; try again".to_owned());
+        }
+        Ok((0, format!("simulated {}: told through every channel that takes it, marked TEST\n", kind.name())))
+    }
+
+    fn forget(&self, glob: &str) -> Answer {
+        let now = clock::now();
+        let mut names = self.hosts();
+        names.retain(|(name, _)| glob_matches(glob, name));
+        if names.is_empty() {
+            return Err(format!("no host is called {}", quoted(glob)));
+        }
+        let (mut text, mut all) = (String::new(), true);
+        for index in order(names.len(), &|a, b| names[a].0 < names[b].0) {
+            let name = &*names[index].0;
+            let gone = {
+                let state = &mut *self.board.lock();
+                state.roster.leave(name, "it was taken off by hand", &now, &mut state.pending)
+            };
+            self.board.wake();
+            all &= gone;
+            text.push_str(name);
+            text.push_str(if gone { ": forgotten\n" } else { ": not now, too many changes wait\n" });
+        }
+        Ok((u8::from(!all), text))
+    }
+
+    fn leave(&self) -> Answer {
+        let (all, text) = goodbyes(&self.clients);
+        Ok((u8::from(!all), text))
+    }
+}
+
+/// Says goodbye for good on all clients at once: whether all took it, and a line each.
+pub fn goodbyes(clients: &[Client]) -> (bool, String) {
+    for client in clients {
+        client.farewell("leave");
+    }
+    let until = clock::tick() + FAREWELL + FAREWELL;
+    let mut all = true;
+    let mut text = String::new();
+    for client in clients {
+        let ended = client.ended(until.since(clock::tick()));
+        let said = match ended.unwrap_or_else(|| Err("timed out".to_owned())) {
+            Ok(()) => "left".to_owned(),
+            Err(why) => format!("not told: {why}"),
+        };
+        all &= said == "left";
+        text.push_str(&format!("{}: {said}\n", client.status().label));
+    }
+    (all, text)
+}

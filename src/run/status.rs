@@ -1,0 +1,337 @@
+//! What `status` shows: collected in one place, as JSON and as a table.
+
+use std::time::Duration;
+
+use crate::alert::message::span;
+use crate::alert::retry::ChannelState;
+use crate::alert::standing::{ChannelStatus, DeskStatus};
+use crate::clock::{Now, Tick, Wall, millis};
+use crate::config::plan::Language;
+use crate::event::Moment;
+use crate::json::Writer;
+use crate::keepalive::client::ClientStatus;
+use crate::keepalive::host::{Host, Standing};
+use crate::keepalive::ports::Listening;
+use crate::order::order;
+use crate::spot::SpotStatus;
+use crate::spot::tracker::SpotState;
+use crate::zone::Zone;
+
+/// Everything at one moment.
+pub struct Status<'a> {
+    /// This host.
+    pub name: &'a str,
+    /// Where the state is kept.
+    pub folder: &'a str,
+    /// For times.
+    pub zone: &'a Zone,
+    /// The moment.
+    pub now: Now,
+    /// Since the start of the program.
+    pub running: Duration,
+    /// The heartbeat server's addresses, if it is one.
+    pub server: Option<Vec<Listening>>,
+    /// Known hosts, in any order.
+    pub hosts: Vec<(Box<str>, Host)>,
+    /// The cloud.
+    pub spot: Option<SpotStatus>,
+    /// Heartbeat servers this host beats to.
+    pub monitors: Vec<ClientStatus>,
+    /// Alert channels and the outbox.
+    pub desk: DeskStatus,
+}
+
+impl Status<'_> {
+    /// Nothing is down, broken or standing.
+    pub fn well(&self) -> bool {
+        self.hosts.iter().all(|(_, host)| host.standing != Standing::Offline)
+            && self.server.iter().flatten().all(|port| port.error.is_none())
+            && self.spot.as_ref().is_none_or(|spot| spot_words(&spot.state).1)
+            && self.monitors.iter().all(|monitor| monitor.failures == 0)
+            && self.desk.channels.iter().all(|channel| channel_words(channel).1.is_none())
+            && self.desk.unwritable.is_none()
+    }
+
+    /// Hosts in trouble first, then by name.
+    fn hosts(&self) -> impl Iterator<Item = (&str, &Host)> {
+        let key = |index: usize| (self.hosts[index].1.standing == Standing::Up, &self.hosts[index].0);
+        let sorted = order(self.hosts.len(), &|a, b| key(a) < key(b));
+        sorted.into_iter().map(|index| (&*self.hosts[index].0, &self.hosts[index].1))
+    }
+
+    fn time(&self, tick: Tick) -> Option<String> {
+        Moment::at(tick, &self.now).wall(&self.now).map(|wall| self.zone.rfc3339(wall))
+    }
+
+    fn since(&self, tick: Tick) -> i64 {
+        self.now.tick.0.saturating_sub(tick.0)
+    }
+
+    fn server_problem(&self) -> Option<String> {
+        let mut text = String::new();
+        for port in self.server.iter().flatten() {
+            if let Some(error) = &port.error {
+                let separator = if text.is_empty() { "" } else { "; " };
+                text.push_str(&[separator, &port.wanted.to_string(), ": ", error].concat());
+            }
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn state_problem(&self) -> Option<String> {
+        let (why, _) = self.desk.unwritable.as_ref()?;
+        Some(format!("{why}; {} alerts in memory only", self.desk.unsaved))
+    }
+
+    fn spot_detail(&self, state: &SpotState) -> String {
+        let human = |wall: Option<Wall>| wall.map_or_else(|| "unknown time".to_owned(), |wall| self.zone.human(wall));
+        match state {
+            SpotState::Starting => "no good answer yet".to_owned(),
+            SpotState::Quiet => String::new(),
+            SpotState::Notice { until, action } => format!("{action} at {}", human(*until)),
+            SpotState::Blind { since, why } => format!("since {}: {why}", human(since.wall(&self.now))),
+        }
+    }
+
+    /// One object in one line. Times are RFC 3339, spans are seconds; what is not known is left out.
+    pub fn json(&self) -> String {
+        let mut out = Writer::default();
+        out.open('{').key("well").flag(self.well()).key("name").text(self.name);
+        out.key("version").text(env!("CARGO_PKG_VERSION"));
+        seconds(&mut out, "running", millis(self.running));
+        if let Some(ports) = &self.server {
+            out.key("server").open('{').key("addresses").open('[');
+            for port in ports {
+                out.text(&address(port));
+            }
+            out.close(']');
+            maybe(&mut out, "problem", self.server_problem().as_deref());
+            out.close('}');
+        }
+        out.key("hosts").open('[');
+        for (name, host) in self.hosts() {
+            self.host_json(&mut out, name, host);
+        }
+        out.close(']');
+        if let Some(spot) = &self.spot {
+            out.key("spot").open('{').key("cloud").text(spot.cloud.name()).key("identity").text(&spot.identity);
+            out.key("state")
+                .text(spot_words(&spot.state).0)
+                .key("detail")
+                .text(&self.spot_detail(&spot.state))
+                .close('}');
+        }
+        out.key("monitors").open('[');
+        for monitor in &self.monitors {
+            out.open('{').key("uri").text(&monitor.label);
+            maybe(&mut out, "server", monitor.server.as_deref());
+            if let Some(last) = monitor.last {
+                seconds(&mut out, "answered", self.since(last));
+            }
+            out.key("failures").uint(monitor.failures.into());
+            maybe(&mut out, "problem", monitor.error.as_deref());
+            out.close('}');
+        }
+        out.close(']').key("channels").open('[');
+        for channel in &self.desk.channels {
+            let (state, problem) = channel_words(channel);
+            out.open('{').key("name").text(&channel.name).key("queued").uint(channel.queued as u64);
+            out.key("state").text(state);
+            maybe(&mut out, "problem", problem);
+            out.close('}');
+        }
+        out.close(']').key("state").open('{').key("path").text(self.folder);
+        maybe(&mut out, "problem", self.state_problem().as_deref());
+        out.close('}').close('}');
+        let mut text = out.into_string();
+        text.push('\n');
+        text
+    }
+
+    fn host_json(&self, out: &mut Writer, name: &str, host: &Host) {
+        out.open('{').key("name").text(name).key("state").text(host.standing.name());
+        for (key, tick) in [("since", Some(host.since)), ("told", host.told), ("last_beat", Some(host.last))] {
+            maybe(out, key, tick.and_then(|tick| self.time(tick)).as_deref());
+        }
+        let spans = [
+            ("silent", self.since(host.last)),
+            ("deadline", -self.since(host.deadline)),
+            ("worst_gap", host.worst_gap.into()),
+            ("period", host.period.into()),
+        ];
+        for (key, ms) in spans {
+            seconds(out, key, ms);
+        }
+        out.key("address").text(&host.from.ip().to_canonical().to_string());
+        out.key("protocol").uint(host.protocol.into());
+        out.key("user").text(host.user.as_deref().unwrap_or("default"));
+        if is_announced(host) {
+            out.key("announced").flag(true);
+        }
+        out.close('}');
+    }
+
+    /// The table for people.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        let version = env!("CARGO_PKG_VERSION");
+        line(&mut text, &[self.name, " (", version, "), running ", &ago(millis(self.running))]);
+        if let Some(ports) = &self.server {
+            let addresses: Vec<String> = ports.iter().map(address).collect();
+            line(&mut text, &["listens on ", &addresses.join(", ")]);
+            problem(&mut text, self.server_problem().as_deref());
+        }
+        if let Some(spot) = &self.spot {
+            let (state, name) = (spot_words(&spot.state).0, spot.cloud.name());
+            line(&mut text, &[name, " ", &spot.identity, ": ", state, " ", &self.spot_detail(&spot.state)]);
+        }
+        for monitor in &self.monitors {
+            let server = monitor.server.as_deref().unwrap_or("not heard yet");
+            let answered = match monitor.last {
+                Some(last) => ["answered ", &ago(self.since(last)), " ago"].concat(),
+                None => "never answered".to_owned(),
+            };
+            line(&mut text, &["beats to ", &monitor.label, " (", server, "), ", &answered]);
+            problem(&mut text, monitor.error.as_deref());
+        }
+        line(&mut text, &["state in ", self.folder]);
+        problem(&mut text, self.state_problem().as_deref());
+        text.push('\n');
+        let mut cells = Vec::new();
+        for channel in &self.desk.channels {
+            let (state, problem) = channel_words(channel);
+            let problem = problem.unwrap_or_default().to_owned();
+            cells.extend([channel.name.clone(), state.to_owned(), channel.queued.to_string(), problem]);
+        }
+        columns(&mut text, &["CHANNEL", "STATE", "QUEUED", ""], &cells);
+        if self.server.is_some() {
+            text.push('\n');
+            let head = ["HOST", "STATE", "LAST BEAT", "DEADLINE", "WORST GAP", "ADDRESS", "PROTOCOL", "TOLD"];
+            let cells: Vec<String> = self.hosts().flat_map(|(name, host)| self.host_cells(name, host)).collect();
+            columns(&mut text, &head, &cells);
+        }
+        text
+    }
+
+    fn host_cells(&self, name: &str, host: &Host) -> [String; 8] {
+        let left = -self.since(host.deadline);
+        [
+            name.to_owned(),
+            if is_announced(host) { "up, to be reclaimed" } else { host.standing.name() }.to_owned(),
+            [&ago(self.since(host.last)), " ago"].concat(),
+            if left > 0 { ["in ", &ago(left)].concat() } else { "now".to_owned() },
+            ago(host.worst_gap.into()),
+            host.from.ip().to_canonical().to_string(),
+            if host.protocol == 1 { "1 (key in clear)" } else { "2" }.to_owned(),
+            host.told.and_then(|told| self.time(told)).unwrap_or_else(|| "-".to_owned()),
+        ]
+    }
+}
+
+fn is_announced(host: &Host) -> bool {
+    host.standing == Standing::Up && host.announced.is_some() && host.goes_as_announced()
+}
+
+fn address(port: &Listening) -> String {
+    port.bound.unwrap_or(port.wanted).to_string()
+}
+
+/// The name of a state, and whether it is as it should be.
+fn spot_words(state: &SpotState) -> (&'static str, bool) {
+    match state {
+        SpotState::Starting => ("starting", true),
+        SpotState::Quiet => ("quiet", true),
+        SpotState::Notice { .. } => ("notice", false),
+        SpotState::Blind { .. } => ("blind", false),
+    }
+}
+
+fn channel_words(channel: &ChannelStatus) -> (&'static str, Option<&str>) {
+    match &channel.state {
+        ChannelState::Well => ("ok", None),
+        ChannelState::Retrying { why, .. } => ("retrying", Some(why)),
+        ChannelState::Parked { why, .. } => ("parked", Some(why)),
+    }
+}
+
+fn maybe(out: &mut Writer, key: &str, text: Option<&str>) {
+    if let Some(text) = text {
+        out.key(key).text(text);
+    }
+}
+
+/// Milliseconds as seconds with three decimals.
+fn seconds(out: &mut Writer, key: &str, ms: i64) {
+    let (sign, ms) = (if ms < 0 { "-" } else { "" }, ms.unsigned_abs());
+    out.key(key).raw(&format!("{sign}{}.{:03}", ms / 1000, ms % 1000));
+}
+
+fn ago(ms: i64) -> String {
+    span(Language::En, Duration::from_millis(ms.max(0).unsigned_abs()))
+}
+
+/// Adds a line. What others said goes to a terminal here: it gets no control characters.
+fn line(text: &mut String, parts: &[&str]) {
+    let joined = parts.concat();
+    text.extend(joined.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }));
+    text.push('\n');
+}
+
+fn problem(text: &mut String, problem: Option<&str>) {
+    if let Some(problem) = problem {
+        line(text, &["  problem: ", problem]);
+    }
+}
+
+/// Writes cells, row by row, below `head`, each column as wide as its widest cell.
+fn columns(text: &mut String, head: &[&str], cells: &[String]) {
+    // On terminals letters from Hangul on, Chinese among them, are two columns wide.
+    let width = |cell: &str| cell.chars().map(|c| 1 + usize::from(c >= '\u{1100}')).sum::<usize>();
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.len()).collect();
+    for row in cells.chunks(head.len()) {
+        for (widest, cell) in widths.iter_mut().zip(row) {
+            *widest = width(cell).max(*widest);
+        }
+    }
+    let mut row = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut padded = String::new();
+        for (cell, widest) in cells.zip(&widths) {
+            padded.push_str(cell);
+            padded.extend(std::iter::repeat_n(' ', widest + 2 - width(cell)));
+        }
+        line(text, &[&padded]);
+    };
+    row(&mut head.iter().copied());
+    for cells in cells.chunks(head.len()) {
+        row(&mut cells.iter().map(String::as_str));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let cells = ["a", "up", "", "密密@home", "down", "why\u{1b}[31m\n"].map(str::to_owned);
+        let mut text = String::new();
+        columns(&mut text, &["HOST", "STATE", ""], &cells);
+        assert_eq!(
+            text,
+            "HOST       STATE\n\
+             a          up\n\
+             密密@home  down   why [31m\n"
+        );
+    }
+
+    #[test]
+    fn seconds_have_three_decimals() {
+        let mut out = Writer::default();
+        out.open('{');
+        for (key, ms) in [("a", 0), ("b", 1500), ("c", -7), ("d", i64::MIN)] {
+            seconds(&mut out, key, ms);
+        }
+        out.close('}');
+        assert_eq!(out.into_string(), r#"{"a":0.000,"b":1.500,"c":-0.007,"d":-9223372036854775.808}"#);
+    }
+}

@@ -1,0 +1,208 @@
+//! The example file, and what becomes of it when somebody's hand slips.
+
+use std::collections::BTreeSet;
+
+use interrupt_callback::config::{self, Env};
+use interrupt_callback::event::Kind;
+use interrupt_callback::run::threads;
+
+use super::Folder;
+use super::{env, lines};
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// The example with every key switched on.
+fn switched_on() -> String {
+    let on = |line: &str| match line.strip_prefix('#') {
+        Some(key) if !key.is_empty() && !key.starts_with(' ') => key.to_owned(),
+        _ => line.to_owned(),
+    };
+    EXAMPLE.lines().map(on).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_is_valid_as_it_is() {
+    let plan = config::parse(EXAMPLE, "config.example.toml", &env()).unwrap();
+    assert_eq!(plan.warnings, [""; 0]);
+    assert_eq!(plan.idle(), None);
+    assert!(plan.server.unwrap().listen[0].ip().is_loopback());
+    assert_eq!(plan.clients[0].uri.label(), "ic://default@127.0.0.1:9080");
+}
+
+#[test]
+fn the_example_is_valid_with_every_key() {
+    let credentials = Folder::new("example");
+    credentials.write("nas.key", "a-key-for-the-nas-alone");
+    let env = Env::new(
+        true,
+        &[
+            ("CREDENTIALS_DIRECTORY", credentials.0.to_str().unwrap()),
+            ("OLD_NAS_KEY", "the-key-that-it-had-before"),
+            ("FEISHU_SECRET", "x"),
+            ("PUSH_TOKEN", "Bearer x"),
+        ],
+    );
+    let text =
+        if cfg!(feature = "tls") { switched_on() } else { switched_on().replace("https://", "http://10.0.0.1/") };
+    let plan = config::parse(&text, "all.toml", &env).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert_eq!(plan.warnings, [""; 0]);
+    assert_eq!((plan.clients.len(), plan.channels.len()), (2, 5));
+    assert_eq!(plan.channels.iter().find(|c| c.name == "ops").unwrap().only, [Kind::Interrupt, Kind::Offline]);
+}
+
+/// What the reader knows, as it says itself when it meets a key that it does not know.
+#[test]
+fn the_example_has_every_key_there_is() {
+    let sections = [
+        "",
+        "spot",
+        "keepalive",
+        "keepalive.server",
+        "keepalive.server.users.nas",
+        "keepalive.client",
+        "alert.feishu",
+        "alert.webhook",
+        "alert.command",
+        "alert.log",
+    ];
+    let mut known = BTreeSet::new();
+    for section in sections {
+        let head = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
+        let told = lines(&format!("{head}zzzzzzzzzzzzzzzz = 1"));
+        let keys =
+            told.iter().find_map(|line| line.split_once("keys here are ")).unwrap_or_else(|| panic!("{told:?}")).1;
+        known.extend(keys.split(", ").map(|key| general(section, key)));
+    }
+    // Tables show as their own keys, not as keys of the table above.
+    for table in ["spot", "keepalive", "alert", "keepalive.server", "keepalive.client", "keepalive.server.users"] {
+        assert!(known.remove(table), "{table}");
+    }
+
+    let mut shown = BTreeSet::new();
+    let mut section = String::new();
+    for line in switched_on().lines().filter(|line| !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            shown.insert(general(&section, key));
+        }
+    }
+    assert_eq!(shown, known);
+}
+
+/// The path of a key, with all channels taken together.
+fn general(section: &str, key: &str) -> String {
+    match section {
+        "" => key.to_owned(),
+        _ if section.starts_with("alert.") => format!("alert.*.{key}"),
+        _ => format!("{section}.{key}"),
+    }
+}
+
+/// xorshift64*, so that every run sees the same cases.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n
+    }
+}
+
+#[test]
+fn no_mutation_of_a_file_stops_the_reader() {
+    let pieces = [
+        "[",
+        "]",
+        "{",
+        "}",
+        "\"",
+        "'",
+        "\"\"\"",
+        "#",
+        "=",
+        ".",
+        ",",
+        "\n",
+        "\\",
+        "\\u0000",
+        "0",
+        "-1",
+        "1e999",
+        "inf",
+        "9223372036854775808",
+        "true",
+        "2026-05-01",
+        "[[alert]]",
+        "[alert]",
+        "[keepalive.server]",
+        "密",
+        "\u{202e}",
+        "\r",
+        "{title}",
+        "%ff",
+        "ic://",
+        "@",
+        ":",
+        "/",
+        "[a.b.c]\n",
+        "[[a.b]]\n",
+        "a.b = 1\n",
+        "a = { b = 1 }\n",
+        "a = [1]\n",
+    ];
+    let all = switched_on();
+    let env = env();
+    let mut random = Random(0x1C);
+    for round in 0..4000 {
+        let mut text: Vec<char> = if round % 2 == 0 { EXAMPLE.chars().collect() } else { all.chars().collect() };
+        for _ in 0..=random.below(6) {
+            let at = random.below(text.len());
+            let end = (at + random.below(40)).min(text.len());
+            match random.below(4) {
+                0 => drop(text.drain(at..end)),
+                1 => drop(text.splice(at..at, pieces[random.below(pieces.len())].chars())),
+                2 => drop(text.splice(at..end, pieces[random.below(pieces.len())].chars())),
+                _ => {
+                    let copy: Vec<char> = text[at..end].to_vec();
+                    let to = random.below(text.len());
+                    text.splice(to..to, copy);
+                }
+            }
+            if text.is_empty() {
+                text.push('x');
+            }
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(problems) = config::parse(&text, "c.toml", &env) {
+            assert!((1..=101).contains(&problems.len()), "{text}");
+            for problem in problems {
+                let line = problem.to_string();
+                assert!(!line.contains('\n') && line.len() < 2000, "{line:?}\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_deepest_file_fits_its_stack() {
+    let deep = |open: &str, close: &str| {
+        format!("[alert.webhook]\nurl = \"http://h\"\nbody = {{ a = {}1{} }}", open.repeat(200), close.repeat(200))
+    };
+    let json =
+        format!("[alert.webhook]\nurl = \"http://h\"\nbody = '{{\"a\": {}1{}}}'", "[".repeat(120), "]".repeat(120));
+    let fits =
+        |n: usize| format!("[alert.webhook]\nurl = \"http://h\"\nbody = {{ a = {}1{} }}", "[".repeat(n), "]".repeat(n));
+    let dotted = format!("{}a = 1", "a.".repeat(70));
+    let tables = format!("[{}a]", "a.".repeat(20_000));
+    let body = move || {
+        for text in [deep("[", "]"), deep("{ a = ", " }"), json, fits(70), dotted, tables] {
+            if let Ok(plan) = config::parse(&text, "c.toml", &Env::default()) {
+                assert_eq!(plan.channels.len(), 1);
+            }
+        }
+    };
+    threads::spawn("config", threads::CONFIG_STACK, body).unwrap().join().unwrap();
+}
