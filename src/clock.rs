@@ -17,6 +17,7 @@ pub struct Tick(pub i64);
 
 impl Tick {
     /// Time passed since `earlier`; zero if `earlier` lies ahead.
+    #[inline(never)]
     pub fn since(self, earlier: Tick) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -39,6 +40,7 @@ impl Sub<Duration> for Tick {
 }
 
 /// `d` in whole milliseconds, at most `i64::MAX`.
+#[inline(never)]
 pub fn millis(d: Duration) -> i64 {
     i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
 }

@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_socket, socket_with};
 
 use crate::clock::{self, Tick};
+use crate::run::state;
 use crate::run::threads::Stop;
 
 /// Bytes of a request.
@@ -35,7 +36,7 @@ pub type Answer = Result<(u8, String), String>;
 /// directory: the caller holds the lock of this one), or when something else than a socket is there.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        state::make(folder)?;
     }
     match fs::symlink_metadata(path) {
         Ok(meta) if !meta.file_type().is_socket() => {

@@ -4,10 +4,9 @@
 //! ([`serde_json::Value`]) and one writer serve all of them. What others wrote is read into typed structs instead, or
 //! with [`pick`].
 
-use std::fmt;
-
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+
+use crate::keepalive::leaf::{Leaf, walk};
 
 /// JSON under way. Commas come by themselves.
 #[derive(Default)]
@@ -149,69 +148,33 @@ pub enum Scalar {
 
 /// What stands under each of `keys` in an object that others wrote: all else is skipped without being kept. `None` if
 /// it is no object, or if something else than a scalar stands there.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    reason = "equal only if it is whole"
+)]
 pub fn pick(bytes: &[u8], keys: &[&str]) -> Option<Vec<Option<Scalar>>> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let picked = Pick(keys).deserialize(&mut json).ok()?;
-    json.end().ok().map(|()| picked)
-}
-
-struct Pick<'k>(&'k [&'k str]);
-
-impl<'de> DeserializeSeed<'de> for Pick<'_> {
-    type Value = Vec<Option<Scalar>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Pick<'_> {
-    type Value = Vec<Option<Scalar>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut picked = vec![None; self.0.len()];
-        while let Some(key) = map.next_key::<String>()? {
-            match self.0.iter().position(|known| *known == key) {
-                Some(at) => picked[at] = Some(map.next_value()?),
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(picked)
-    }
-}
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Scalar, D::Error> {
-        struct Any;
-        impl Visitor<'_> for Any {
-            type Value = Scalar;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a scalar")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar::Text(text.to_owned()))
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar::Int(number))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
-                i64::try_from(number).map(Scalar::Int).map_err(|_| E::custom("too large"))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Scalar, E> {
-                Ok(Scalar::Null)
-            }
-        }
-        json.deserialize_any(Any)
-    }
+    let mut picked = vec![None; keys.len()];
+    let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
+    let whole = is_object
+        && walk(bytes, &mut |path, leaf| {
+            let Some(at) = keys.iter().position(|key| *key == path) else { return true };
+            let scalar = match leaf {
+                Leaf::Text(text) => Some(Scalar::Text(text.to_owned())),
+                Leaf::Count(number) => i64::try_from(number).ok().map(Scalar::Int),
+                // Whole numbers below zero come like this.
+                Leaf::Number(number) if number < 0.0 => {
+                    let int = number as i64;
+                    (int as f64 == number).then_some(Scalar::Int(int))
+                }
+                Leaf::Null => Some(Scalar::Null),
+                Leaf::Open | Leaf::Flag(_) | Leaf::Number(_) => None,
+            };
+            picked[at] = scalar;
+            picked[at].is_some()
+        });
+    whole.then_some(picked)
 }
 
 #[cfg(test)]

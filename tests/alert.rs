@@ -46,6 +46,11 @@ fn nothing_is_lost_while_the_channel_is_down_and_order_and_times_are_kept() {
     let first = hook.asked()[0].json();
     vanish(&daemon, "two");
     wait_for("both in the queue", || (daemon.status()["channels"][0]["queued"] == 2).then_some(()));
+    // In the queue is not yet on the disk.
+    wait_for("both on the disk", || {
+        let names = std::fs::read_dir(dir.path().join("state/outbox")).unwrap().map(|file| file.unwrap().path());
+        (names.filter(|path| path.extension().is_some_and(|end| end == "json")).count() == 2).then_some(())
+    });
     daemon.kill();
     let mut daemon = Daemon::start(dir.path(), &config(&hook));
     daemon.ready();

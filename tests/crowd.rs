@@ -57,7 +57,7 @@ fn client_plan(port: u16, period: Duration) -> ClientPlan {
 }
 
 fn serve(listen: &str) -> (Server, Stop) {
-    let (desk, _) = sync_channel(1);
+    let (desk, _) = std::sync::mpsc::sync_channel(1);
     let board = Arc::new(Board::new(State::default(), desk));
     let stop = Stop::default();
     let plan = server_plan(listen.parse().unwrap());

@@ -7,17 +7,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::Sha256;
-
-#[derive(Serialize, Deserialize)]
-struct Line {
-    name: String,
-    seq: u64,
-    per: f64,
-    #[serde(default)]
-    data: Vec<(String, String)>,
-}
 
 fn main() {
     env_logger::init();
@@ -50,7 +41,8 @@ fn main() {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     log::info!("{:?} {:?}", now.tv_sec, rustix::system::uname().nodename());
     if let Ok((mut stream, _)) = listener.accept() {
-        let line: Line = serde_json::from_reader(&stream).expect("a line");
+        let mut from = serde_json::Deserializer::from_reader(&stream);
+        let line = serde_json::Value::deserialize(&mut from).expect("a line");
         let body = serde_json::to_vec(&line).expect("text keys");
         stream.write_all(&body).expect("a peer");
         send.send(body).expect("a sender");

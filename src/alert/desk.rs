@@ -406,7 +406,8 @@ fn standings_json(lines: &[Line]) -> Vec<u8> {
 
 /// An event in a log line. It names hosts, which strangers named.
 fn said(event: &Event, colon: &str) -> String {
-    format!("{}{colon}{} (incident {})", event.kind.name(), clean(&event.subject, SUBJECT), event.incident)
+    let test = if event.test { "TEST " } else { "" };
+    format!("{test}{}{colon}{} (incident {})", event.kind.name(), clean(&event.subject, SUBJECT), event.incident)
 }
 
 /// Says what is dropped with channels that are gone from the configuration.

@@ -115,7 +115,13 @@ impl Pending {
 
     /// Takes the first `most` changes.
     pub fn take(&mut self, most: usize) -> Vec<Change> {
-        self.queue.drain(..most.min(self.queue.len())).collect()
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Some(change) = self.queue.pop_front()
+        {
+            taken.push(change);
+        }
+        taken
     }
 
     /// Whether nothing waits.

@@ -87,16 +87,15 @@ fn channel(name: &str, item: &Item<'_>, spoken: Option<Language>) -> Option<Chan
     let own_language = language(&mut table);
     let prefix = table.get("prefix").and_then(|prefix| prefix.line(MAX_PREFIX)).unwrap_or_default().to_owned();
     let min_severity = table
-        .get("min_severity")
-        .and_then(|item| item.choice(&Severity::ALL.map(Severity::name)))
+        .choice("min_severity", &Severity::ALL.map(Severity::name))
         .map_or(Severity::Info, |index| Severity::ALL[index]);
     let only = kinds(table.get("only"));
     let not = not_kinds(table.get("not"), &only);
     let hosts = hosts(table.get("hosts"));
-    let per_minute = table.get("per_minute").and_then(|item| item.whole(1, 6000));
+    let per_minute = table.whole("per_minute", 1, 6000);
     let timeout = match kind {
         "log" => None,
-        _ => table.get("timeout").and_then(|item| item.span(TIMEOUT)),
+        _ => table.span("timeout", TIMEOUT),
     };
     let (kind, language, timeout_default, rate_default) = match kind {
         "feishu" => (feishu(&mut table), Language::Zh, HTTP_TIMEOUT, Some(FEISHU_PER_MINUTE)),
@@ -207,7 +206,7 @@ fn webhook(table: &mut Table<'_>) -> Option<ChannelKind> {
         }
         Some(Secret::new(url.text))
     });
-    let method = match table.get("method").and_then(|item| item.choice(&["POST", "PUT", "GET"])) {
+    let method = match table.choice("method", &["POST", "PUT", "GET"]) {
         None | Some(0) => Method::Post,
         Some(1) => Method::Put,
         Some(_) => Method::Get,

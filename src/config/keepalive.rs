@@ -44,8 +44,8 @@ pub struct Keepalive {
 /// Reads `[keepalive]`; `port` is that of the environment.
 pub fn keepalive(root: &mut Table<'_>, port: Option<u16>) -> Keepalive {
     let Some(mut table) = root.table("keepalive") else { return Keepalive::default() };
-    let period = table.get("period").and_then(|item| item.span(PERIOD)).unwrap_or(secs(30));
-    let grace = table.get("grace").and_then(|item| item.span((Duration::ZERO, MAX_GRACE))).unwrap_or(secs(5));
+    let period = table.span("period", PERIOD).unwrap_or(secs(30));
+    let grace = table.span("grace", (Duration::ZERO, MAX_GRACE)).unwrap_or(secs(5));
     let server = table.table("server").map(|table| server(table, period, grace, port));
     let clients = table.table("client").map(|table| clients(table, period)).unwrap_or_default();
     table.finish();
@@ -76,15 +76,15 @@ fn server(mut table: Table<'_>, period: Duration, grace: Duration, port: Option<
     let plan = ServerPlan {
         listen,
         key: key.unwrap_or_default(),
-        num: table.get("num").and_then(|item| item.whole(1, 100)).unwrap_or(4),
+        num: table.whole("num", 1, 100).unwrap_or(4),
         grace,
         period,
-        auth: match table.get("auth").and_then(|item| item.choice(&["enforce", "permissive"])) {
+        auth: match table.choice("auth", &["enforce", "permissive"]) {
             Some(1) => Auth::Permissive,
             _ => Auth::Enforce,
         },
         tell_stopped: table.get("tell_stopped").and_then(|item| item.flag()).unwrap_or(false),
-        forget: table.get("forget").and_then(|item| item.span(FORGET)).unwrap_or(30 * DAY),
+        forget: table.span("forget", FORGET).unwrap_or(30 * DAY),
         users: table.table("users").map(|users| self::users(&users)).unwrap_or_default(),
     };
     table.finish();
@@ -175,7 +175,7 @@ fn clients(mut table: Table<'_>, period: Duration) -> Vec<ClientPlan> {
         protocol.bad::<()>("protocol 1 knows no user but \"default\"");
     }
     let server_name = pinned.and_then(|item| host_name(&item, "a server's name"));
-    let back_in = table.get("back_in").and_then(|item| item.span(BACK_IN)).unwrap_or(secs(600));
+    let back_in = table.span("back_in", BACK_IN).unwrap_or(secs(600));
     table.finish();
     let plan =
         |uri| ClientPlan { uri, period, protocol: if old { 1 } else { 2 }, server_name: server_name.clone(), back_in };

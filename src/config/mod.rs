@@ -101,10 +101,7 @@ pub fn parse(text: &str, file: &str, env: &Env) -> Result<Plan, Vec<Problem>> {
 
 fn read(text: &str, file: &str, open: bool, env: &Env) -> Result<Plan, Vec<Problem>> {
     let report = Report::new(file, text, env);
-    let plan = match syntax(text, &report) {
-        Some(entries) => whole(Table::root(&report, &entries)),
-        None => None,
-    };
+    let plan = syntax(text, &report).map(|entries| whole(Table::root(&report, &entries)));
     if open && report.holds_secret.get() {
         let text = ["every user of this machine can read the secrets in it; run: chmod 600 ", file].concat();
         report.warn(NOWHERE, "", &text);
@@ -139,7 +136,8 @@ fn syntax<'a>(text: &'a str, report: &Report<'_>) -> Option<DeTable<'a>> {
     entries.filter(|_| errors.is_empty()).map(toml::Spanned::into_inner)
 }
 
-fn whole(mut root: Table<'_>) -> Option<Plan> {
+/// What stands in the file; it counts only if there was no problem.
+fn whole(mut root: Table<'_>) -> Plan {
     let port = keepalive::env_port(&root);
     let name = root.get("name").and_then(|item| match item.text()? {
         name if name.is_empty() || (name.len() <= MAX_NAME && name_is_valid(name)) => Some(name.to_owned()),
@@ -161,9 +159,8 @@ fn whole(mut root: Table<'_>) -> Option<Plan> {
     let control = control(&mut root, &runtime_dir);
     let beats = keepalive::keepalive(&mut root, port);
     let channels = alert::channels(&mut root, language);
-    let report = root.report;
     root.finish();
-    report.is_clean().then_some(Plan {
+    Plan {
         name: name.unwrap_or_default(),
         timezone,
         log,
@@ -176,7 +173,7 @@ fn whole(mut root: Table<'_>) -> Option<Plan> {
         runtime_dir: control.parent().map_or(runtime_dir, Path::to_path_buf),
         control,
         warnings: Vec::new(),
-    })
+    }
 }
 
 /// `provider`, `interval` and `[spot]`.
@@ -185,7 +182,7 @@ fn spot(root: &mut Table<'_>) -> Option<SpotPlan> {
     const NAMES: [&str; 3] = ["LocalHost", "AliCloud", "TencentCloud"];
     let provider = root.get("provider");
     let index = provider.as_ref().map_or(Some(0), |item| item.choice(&NAMES));
-    let interval = root.get("interval").and_then(|item| item.span(INTERVAL));
+    let interval = root.span("interval", INTERVAL);
     let endpoint = root.table("spot").and_then(|mut table| {
         let endpoint = table.get("endpoint").and_then(|item| endpoint(&item, index == Some(0)));
         table.finish();

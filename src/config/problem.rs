@@ -117,11 +117,6 @@ impl<'a> Report<'a> {
         self.problems.borrow().len() >= MAX_PROBLEMS
     }
 
-    /// Whether nothing must be mended.
-    pub fn is_clean(&self) -> bool {
-        self.problems.borrow().is_empty()
-    }
-
     /// Problems and warnings in the order of the file.
     pub fn finish(self) -> (Vec<Problem>, Vec<Problem>) {
         let (mut problems, warnings) = (in_order(&self.problems.take()), in_order(&self.warnings.take()));

@@ -86,7 +86,7 @@ impl Item<'_> {
     fn secret_path(&self, name: &str) -> (PathBuf, bool) {
         let path = Path::new(name);
         if path.is_absolute() {
-            return (path.to_owned(), path.starts_with("/run/secrets") || path.starts_with("/run/credentials"));
+            return (path.to_owned(), name.starts_with("/run/secrets/") || name.starts_with("/run/credentials/"));
         }
         if let Some(path) = self.report.env.credentials().map(|folder| folder.join(name))
             && path.exists()

@@ -92,6 +92,7 @@ impl<'a> Table<'a> {
     }
 
     /// The value of `key`; a problem if it is not there.
+    #[inline(never)]
     pub fn need(&mut self, key: &'static str, hint: &str) -> Option<Item<'a>> {
         let item = self.get(key);
         if item.is_none() {
@@ -105,7 +106,26 @@ impl<'a> Table<'a> {
         self.report.problem(self.at, &self.child(key), &["missing", hint].concat());
     }
 
+    /// The duration under `key`, if there is a good one from the first to the second of `range`.
+    #[inline(never)]
+    pub fn span(&mut self, key: &'static str, range: (Duration, Duration)) -> Option<Duration> {
+        self.get(key)?.span(range)
+    }
+
+    /// The whole number under `key`, if there is a good one from `min` to `max`.
+    #[inline(never)]
+    pub fn whole(&mut self, key: &'static str, min: u32, max: u32) -> Option<u32> {
+        self.get(key)?.whole(min, max)
+    }
+
+    /// Which of `names` stands under `key`, if one of them does.
+    #[inline(never)]
+    pub fn choice(&mut self, key: &'static str, names: &[&str]) -> Option<usize> {
+        self.get(key)?.choice(names)
+    }
+
     /// The table under `key`, if it is there.
+    #[inline(never)]
     pub fn table(&mut self, key: &'static str) -> Option<Table<'a>> {
         self.get(key)?.table()
     }
@@ -165,11 +185,18 @@ impl<'a> Table<'a> {
 impl<'a> Item<'a> {
     /// Reports a problem with this value; `None` so that it can end a reader.
     pub fn bad<T>(&self, text: &str) -> Option<T> {
-        self.report.problem(self.at, &self.path(), text);
+        self.tell(text);
         None
     }
 
+    // What is the same for all types stands in functions without one, here and below.
+    #[inline(never)]
+    fn tell(&self, text: &str) {
+        self.report.problem(self.at, &self.path(), text);
+    }
+
     /// Reports something unwise about this value.
+    #[inline(never)]
     pub fn warn(&self, text: &str) {
         self.report.warn(self.at, &self.path(), text);
     }
@@ -183,6 +210,12 @@ impl<'a> Item<'a> {
 
     /// Reports that the value should be `expected`.
     pub fn wrong_type<T>(&self, expected: &str) -> Option<T> {
+        self.tell_type(expected);
+        None
+    }
+
+    #[inline(never)]
+    fn tell_type(&self, expected: &str) {
         let found = match self.value {
             DeValue::String(_) => "text",
             DeValue::Integer(_) => "a number",
@@ -192,10 +225,11 @@ impl<'a> Item<'a> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.bad(&["must be ", expected, ", not ", found].concat())
+        self.tell(&["must be ", expected, ", not ", found].concat());
     }
 
     /// Text of at most [`MAX_TEXT`] bytes.
+    #[inline(never)]
     pub fn text(&self) -> Option<&'a str> {
         match self.value {
             DeValue::String(text) if text.len() <= MAX_TEXT => Some(text),
@@ -205,6 +239,7 @@ impl<'a> Item<'a> {
     }
 
     /// One line of text of at most `max` bytes, without control characters.
+    #[inline(never)]
     pub fn line(&self, max: usize) -> Option<&'a str> {
         let text = self.text()?;
         if text.len() > max {
@@ -213,8 +248,9 @@ impl<'a> Item<'a> {
         if text.chars().any(char::is_control) { self.bad("holds a control character") } else { Some(text) }
     }
 
-    fn too_long<T>(&self, max: usize) -> Option<T> {
-        self.bad(&format!("is longer than {max} bytes"))
+    #[inline(never)]
+    fn too_long<'t>(&self, max: usize) -> Option<&'t str> {
+        self.bad(&["is longer than ", &max.to_string(), " bytes"].concat())
     }
 
     /// `true` or `false`.
@@ -239,6 +275,7 @@ impl<'a> Item<'a> {
         }
     }
 
+    #[inline(never)]
     fn out_of_range<T>(&self, shown: &str, min: &str, max: &str) -> Option<T> {
         self.bad(&[shown, " is out of range; it goes from ", min, " to ", max].concat())
     }
@@ -283,6 +320,7 @@ impl<'a> Item<'a> {
     }
 
     /// The entries of a list of at most `max`.
+    #[inline(never)]
     pub fn list(&self, max: usize) -> Option<Vec<Item<'a>>> {
         match self.value {
             DeValue::Array(list) if list.len() <= max => Some(

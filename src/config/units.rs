@@ -100,7 +100,7 @@ pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let mut least = usize::MAX;
     for name in known {
         let distance = distance(word, name);
-        if distance < least && distance <= name.chars().count().max(3) / 3 {
+        if distance < least && distance <= name.len().max(3) / 3 {
             (least, best) = (distance, Some(*name));
         }
     }
@@ -110,22 +110,25 @@ pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 /// Edits from `a` to `b`: insert, delete, replace, swap of neighbours; letters alike in upper and lower case.
 /// (Optimal string alignment, <https://en.wikipedia.org/wiki/Damerau-Levenshtein_distance>.)
 fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.chars().map(|c| c.to_ascii_lowercase()).collect();
-    let b: Vec<char> = b.chars().map(|c| c.to_ascii_lowercase()).collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let same = usize::from(a[i - 1] != b[j - 1]);
-            row[j] = (above[j] + 1).min(row[j - 1] + 1).min(above[j - 1] + same);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let same = |i: usize, j: usize| a[i - 1].eq_ignore_ascii_case(&b[j - 1]);
+    let width = b.len() + 1;
+    let mut cells: Vec<usize> = Vec::with_capacity((a.len() + 1) * width);
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            let at = |up: usize, left: usize| cells[(i - up) * width + j - left];
+            let mut least = i + j;
+            if i > 0 && j > 0 {
+                least = at(1, 1) + usize::from(!same(i, j));
+                least = least.min(at(1, 0) + 1).min(at(0, 1) + 1);
+                if i > 1 && j > 1 && same(i, j - 1) && same(i - 1, j) {
+                    least = least.min(at(2, 2) + 1);
+                }
             }
+            cells.push(least);
         }
-        before = std::mem::replace(&mut above, row);
     }
-    above[b.len()]
+    cells.pop().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -87,10 +87,7 @@ enum Line {
 
 impl ClientStatus {
     fn new(plan: &ClientPlan) -> ClientStatus {
-        let uri = &plan.uri;
-        let host = if uri.host.contains(':') { format!("[{}]", uri.host) } else { uri.host.clone() };
-        let label = format!("ic://{}@{host}:{}", uri.user, uri.port);
-        ClientStatus { label, server: None, last: None, failures: 0, error: None, farewell: None }
+        ClientStatus { label: plan.uri.label(), server: None, last: None, failures: 0, error: None, farewell: None }
     }
 
     /// Takes in an answer to a beat sent at `sent`; what is new is logged.

@@ -117,12 +117,8 @@ impl Uri {
 
     /// The URI without its key, for logs: `ic://user@host:port`.
     pub fn label(&self) -> String {
-        let user = encode_userinfo(&self.user);
-        if self.host.contains(':') {
-            format!("ic://{user}@[{}]:{}", self.host, self.port)
-        } else {
-            format!("ic://{user}@{}:{}", self.host, self.port)
-        }
+        let (before, after) = if self.host.contains(':') { ("@[", "]:") } else { ("@", ":") };
+        ["ic://", &encode_userinfo(&self.user), before, &self.host, after, &self.port.to_string()].concat()
     }
 }
 

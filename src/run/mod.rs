@@ -12,8 +12,8 @@ pub mod status;
 pub mod store;
 pub mod threads;
 
-use std::io;
-use std::os::unix::net::UnixListener;
+use std::io::{self, Read};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,8 +23,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag::register_conditional_shutdown;
-use signal_hook::iterator::Signals;
+use signal_hook::flag::{self, register_conditional_shutdown};
+use signal_hook::low_level::pipe;
 
 use crate::alert::Parcel;
 use crate::alert::channel::{self, ChannelState, Tools};
@@ -115,7 +115,6 @@ pub fn leave_directly(plan: &Plan) -> (bool, String) {
 struct Daemon {
     stop: Stop,
     signals: Signals,
-    again: Arc<AtomicBool>,
     board: Arc<Board>,
     bell: Bell,
     server: Option<Arc<Server>>,
@@ -126,7 +125,7 @@ struct Daemon {
 
 impl Daemon {
     fn start(plan: &Plan, zone: Zone) -> io::Result<Daemon> {
-        let (signals, again) = signals()?;
+        let signals = Signals::new()?;
         let me = identity(&plan.name);
         let folder = plan.state_dir.display().to_string();
         let opened = state::open(&plan.state_dir, &plan.runtime_dir)
@@ -195,20 +194,13 @@ impl Daemon {
             simulated: None,
         };
         threads.extend(start_control(&plan.control, answers, &stop));
-        Ok(Daemon { stop, signals, again, board, bell, server, clients, threads, ready })
+        Ok(Daemon { stop, signals, board, bell, server, clients, threads, ready })
     }
 
     fn run(mut self) {
         log::info!("{}", self.ready);
         notify("READY=1");
-        for signal in self.signals.forever() {
-            if signal == SIGHUP {
-                log::warn!("SIGHUP: reading the file again needs a restart");
-                continue;
-            }
-            break;
-        }
-        self.again.store(true, Ordering::SeqCst);
+        self.signals.wait();
         let until = clock::tick() + SHUTDOWN;
         log::info!("stopping");
         notify("STOPPING=1");
@@ -234,13 +226,45 @@ impl Daemon {
     }
 }
 
-/// What ends the program, and what lets the second signal end it at once.
-fn signals() -> io::Result<(Signals, Arc<AtomicBool>)> {
-    let again = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        register_conditional_shutdown(signal, EXIT_FAILURE.into(), again.clone())?;
+/// The signals that end the program, and SIGHUP, which does nothing yet.
+struct Signals {
+    /// A byte comes with every signal.
+    wake: UnixStream,
+    /// One of those that end it came.
+    ending: Arc<AtomicBool>,
+    /// The next one ends it at once.
+    again: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        let (wake, bell) = UnixStream::pair()?;
+        let signals = Signals { wake, ending: Arc::default(), again: Arc::default() };
+        for signal in [SIGTERM, SIGINT, SIGHUP] {
+            if signal != SIGHUP {
+                register_conditional_shutdown(signal, EXIT_FAILURE.into(), signals.again.clone())?;
+                flag::register(signal, signals.ending.clone())?;
+            }
+            pipe::register(signal, bell.try_clone()?)?;
+        }
+        Ok(signals)
     }
-    Ok((Signals::new([SIGTERM, SIGINT, SIGHUP])?, again))
+
+    /// Waits for the signal that ends the program.
+    fn wait(&mut self) {
+        loop {
+            let read = self.wake.read(&mut [0]);
+            if self.ending.load(Ordering::SeqCst) {
+                break;
+            }
+            match read {
+                Ok(_) => log::warn!("SIGHUP: reading the file again needs a restart"),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        self.again.store(true, Ordering::SeqCst);
+    }
 }
 
 /// The roster as the last run left it.

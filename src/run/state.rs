@@ -1,12 +1,13 @@
 //! The state directory: made, locked, probed.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock, statfs};
+use rustix::fs::{FlockOperation, Mode, flock, mkdir, statfs};
 use rustix::io::Errno;
 
 /// `f_type` of tmpfs and ramfs, which forget everything at a reboot (`linux/magic.h`).
@@ -99,10 +100,15 @@ fn holder(file: &mut File) -> String {
 /// As the system says.
 #[inline(never)]
 pub fn make(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+    let bytes = folder.as_os_str().as_bytes();
+    let mut made = Ok(());
+    // Every folder on the way; those above that cannot be made show in the last one.
+    for end in 1..=bytes.len() {
+        if end == bytes.len() || bytes[end] == b'/' {
+            made = mkdir(&bytes[..end], Mode::RWXU);
+        }
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    if made.is_ok() || folder.is_dir() { Ok(()) } else { made.map_err(io::Error::from) }
 }
 
 fn probe(state: &Path) -> io::Result<()> {

@@ -197,34 +197,37 @@ impl Status<'_> {
         line(&mut text, &["state in ", self.folder]);
         problem(&mut text, self.state_problem().as_deref());
         text.push('\n');
-        let mut cells = Vec::new();
+        let mut rows = Rows::new(&["CHANNEL", "STATE", "QUEUED", ""]);
         for channel in &self.desk.channels {
             let (state, problem) = channel_words(channel);
-            let problem = problem.unwrap_or_default().to_owned();
-            cells.extend([channel.name.clone(), state.to_owned(), channel.queued.to_string(), problem]);
+            rows.row(&[&channel.name, state, &channel.queued.to_string(), problem.unwrap_or_default()]);
         }
-        columns(&mut text, &["CHANNEL", "STATE", "QUEUED", ""], &cells);
+        rows.columns(&mut text);
         if self.server.is_some() {
             text.push('\n');
             let head = ["HOST", "STATE", "LAST BEAT", "DEADLINE", "WORST GAP", "ADDRESS", "PROTOCOL", "TOLD"];
-            let cells: Vec<String> = self.hosts().flat_map(|(name, host)| self.host_cells(name, host)).collect();
-            columns(&mut text, &head, &cells);
+            let mut rows = Rows::new(&head);
+            for (name, host) in self.hosts() {
+                self.host_row(&mut rows, name, host);
+            }
+            rows.columns(&mut text);
         }
         text
     }
 
-    fn host_cells(&self, name: &str, host: &Host) -> [String; 8] {
+    fn host_row(&self, rows: &mut Rows, name: &str, host: &Host) {
         let left = -self.since(host.deadline);
-        [
-            name.to_owned(),
-            if is_announced(host) { "up, to be reclaimed" } else { host.standing.name() }.to_owned(),
-            [&ago(self.since(host.last)), " ago"].concat(),
-            if left > 0 { ["in ", &ago(left)].concat() } else { "now".to_owned() },
-            ago(host.worst_gap.into()),
-            host.from.ip().to_canonical().to_string(),
-            if host.protocol == 1 { "1 (key in clear)" } else { "2" }.to_owned(),
-            host.told.and_then(|told| self.time(told)).unwrap_or_else(|| "-".to_owned()),
-        ]
+        let (before, deadline) = if left > 0 { ("in ", ago(left)) } else { ("now", String::new()) };
+        rows.row(&[
+            name,
+            if is_announced(host) { "up, to be reclaimed" } else { host.standing.name() },
+            &[&ago(self.since(host.last)), " ago"].concat(),
+            &[before, &deadline].concat(),
+            &ago(host.worst_gap.into()),
+            &host.from.ip().to_canonical().to_string(),
+            if host.protocol == 1 { "1 (key in clear)" } else { "2" },
+            host.told.and_then(|told| self.time(told)).as_deref().unwrap_or("-"),
+        ]);
     }
 }
 
@@ -283,27 +286,45 @@ fn problem(text: &mut String, problem: Option<&str>) {
     }
 }
 
-/// Writes cells, row by row, below `head`, each column as wide as its widest cell.
-fn columns(text: &mut String, head: &[&str], cells: &[String]) {
-    // On terminals letters from Hangul on, Chinese among them, are two columns wide.
-    let width = |cell: &str| cell.chars().map(|c| 1 + usize::from(c >= '\u{1100}')).sum::<usize>();
-    let mut widths: Vec<usize> = head.iter().map(|cell| cell.len()).collect();
-    for row in cells.chunks(head.len()) {
-        for (widest, cell) in widths.iter_mut().zip(row) {
-            *widest = width(cell).max(*widest);
+/// A table under way: a line feed before each row, a tab before each cell.
+struct Rows(String);
+
+impl Rows {
+    fn new(head: &[&str]) -> Rows {
+        let mut rows = Rows(String::new());
+        rows.row(head);
+        rows
+    }
+
+    fn row(&mut self, cells: &[&str]) {
+        self.0.push('\n');
+        for cell in cells {
+            self.0.push('\t');
+            self.0.extend(cell.chars().map(|c| if c.is_control() { ' ' } else { c }));
         }
     }
-    let mut row = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut padded = String::new();
-        for (cell, widest) in cells.zip(&widths) {
-            padded.push_str(cell);
-            padded.extend(std::iter::repeat_n(' ', widest + 2 - width(cell)));
+
+    /// Appends the rows with every column as wide as its widest cell.
+    fn columns(&self, text: &mut String) {
+        // On terminals letters from Hangul on, Chinese among them, are two columns wide.
+        let width = |cell: &str| cell.chars().map(|c| 1 + usize::from(c >= '\u{1100}')).sum::<usize>();
+        let mut widths = Vec::new();
+        for pass in 0..2 {
+            for row in self.0.split('\n').skip(1) {
+                let mut padded = String::new();
+                for (index, cell) in row.split('\t').skip(1).enumerate() {
+                    if index == widths.len() {
+                        widths.push(0);
+                    }
+                    widths[index] = width(cell).max(widths[index]);
+                    padded.push_str(cell);
+                    padded.extend(std::iter::repeat_n(' ', widths[index] + 2 - width(cell)));
+                }
+                if pass > 0 {
+                    line(text, &[&padded]);
+                }
+            }
         }
-        line(text, &[&padded]);
-    };
-    row(&mut head.iter().copied());
-    for cells in cells.chunks(head.len()) {
-        row(&mut cells.iter().map(String::as_str));
     }
 }
 
@@ -313,9 +334,11 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let cells = ["a", "up", "", "密密@home", "down", "why\u{1b}[31m\n"].map(str::to_owned);
         let mut text = String::new();
-        columns(&mut text, &["HOST", "STATE", ""], &cells);
+        let mut rows = Rows::new(&["HOST", "STATE", ""]);
+        rows.row(&["a", "up", ""]);
+        rows.row(&["密密@home", "down", "why\u{1b}[31m\n"]);
+        rows.columns(&mut text);
         assert_eq!(
             text,
             "HOST       STATE\n\
