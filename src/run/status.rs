@@ -217,7 +217,12 @@ impl Status<'_> {
 
     fn host_row(&self, rows: &mut Rows, name: &str, host: &Host) {
         let left = -self.since(host.deadline);
-        let (before, deadline) = if left > 0 { ("in ", ago(left)) } else { ("now", String::new()) };
+        let what = match host.standing {
+            Standing::Up => "in ",
+            Standing::Stopped => "overdue in ",
+            Standing::Offline | Standing::Reclaimed => "forgotten in ",
+        };
+        let (before, deadline) = if left > 0 { (what, ago(left)) } else { ("now", String::new()) };
         rows.row(&[
             name,
             if is_announced(host) { "up, to be reclaimed" } else { host.standing.name() },
