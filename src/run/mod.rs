@@ -347,7 +347,9 @@ fn start_spot(
 fn start_server(plan: &ServerPlan, me: &str, board: &Arc<Board>, bell: &Bell, stop: &Stop) -> io::Result<Server> {
     let encoded = Secret::new(encode_userinfo(plan.key.reveal()));
     let server = server::start(plan, &encoded, me, board.clone(), bell.clone(), stop.clone())?;
-    for (source, hosts) in board.lock().roster.hosts().sources() {
+    // The server has a lock of its own, which must not be waited for under the roster's.
+    let sources: Vec<_> = board.lock().roster.hosts().sources().collect();
+    for (source, hosts) in sources {
         server.known(source, hosts);
     }
     Ok(server)
