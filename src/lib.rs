@@ -16,6 +16,8 @@ pub mod fetch;
 pub mod resolve;
 
 pub mod keepalive;
+pub mod probe;
+pub mod resource;
 pub mod spot;
 
 pub mod alert;

@@ -37,6 +37,11 @@ fn server_plan(listen: SocketAddr) -> ServerPlan {
         tell_stopped: false,
         forget: Duration::from_secs(30 * 86_400),
         users: Vec::new(),
+        old_key: None,
+        hold: Duration::ZERO,
+        remind: None,
+        expect: Vec::new(),
+        windows: Vec::new(),
     }
 }
 

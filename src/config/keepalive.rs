@@ -76,6 +76,7 @@ fn server(mut table: Table<'_>, period: Duration, grace: Duration, port: Option<
     let plan = ServerPlan {
         listen,
         key: key.unwrap_or_default(),
+        old_key: None,
         num: table.whole("num", 1, 100).unwrap_or(4),
         grace,
         period,
@@ -86,6 +87,10 @@ fn server(mut table: Table<'_>, period: Duration, grace: Duration, port: Option<
         tell_stopped: table.get("tell_stopped").and_then(|item| item.flag()).unwrap_or(false),
         forget: table.span("forget", FORGET).unwrap_or(30 * DAY),
         users: table.table("users").map(|users| self::users(&users)).unwrap_or_default(),
+        hold: secs(120),
+        remind: None,
+        expect: Vec::new(),
+        windows: Vec::new(),
     };
     table.finish();
     plan

@@ -167,6 +167,7 @@ fn whole(mut root: Table<'_>) -> Plan {
         spot,
         server: beats.server,
         clients: beats.clients,
+        upstream: None,
         channels,
         state_dir,
         // Two daemons that are told apart by their sockets must not share the last-beat times beside them.

@@ -23,6 +23,8 @@ pub struct Plan {
     pub server: Option<ServerPlan>,
     /// Heartbeat servers to beat to; one entry per URI.
     pub clients: Vec<ClientPlan>,
+    /// Whom to tell that the watchdog turns.
+    pub upstream: Option<UpstreamPlan>,
     /// Alert channels, in the order of their names. Never empty: `log` when none is configured.
     pub channels: Vec<ChannelPlan>,
     /// Where the outbox, the roster and the notices are kept.
@@ -96,6 +98,8 @@ pub struct ServerPlan {
     pub listen: Vec<SocketAddr>,
     /// Key of the user `default`.
     pub key: Secret,
+    /// A key of that user that is still accepted while hosts change over.
+    pub old_key: Option<Secret>,
     /// Beats that may be missed.
     pub num: u32,
     /// Added to `num` periods before a host counts as silent.
@@ -110,6 +114,36 @@ pub struct ServerPlan {
     pub forget: Duration,
     /// Users with keys of their own.
     pub users: Vec<UserPlan>,
+    /// The longest time for which a silence of many hosts at once is held back; zero for never.
+    pub hold: Duration,
+    /// From an outage to its first reminder; every further one comes after twice the time, at most a day.
+    pub remind: Option<Duration>,
+    /// Hosts that are told if they are never heard of.
+    pub expect: Vec<String>,
+    /// When silences are not told.
+    pub windows: Vec<Window>,
+}
+
+/// One `[[window]]`: a span of local time on some days of the week.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// Globs, one of which the host must match; all hosts if there are none.
+    pub hosts: Vec<String>,
+    /// The days on which it begins: bit 0 is Monday.
+    pub days: u8,
+    /// Minutes from midnight to its beginning …
+    pub from: u16,
+    /// … and to its end, on the next day if that is not later.
+    pub to: u16,
+}
+
+/// `[keepalive.upstream]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UpstreamPlan {
+    /// Asked with GET.
+    pub url: Secret,
+    /// From one request to the next.
+    pub period: Duration,
 }
 
 /// `[keepalive.server.users.NAME]`.

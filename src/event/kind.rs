@@ -86,6 +86,22 @@ kinds! {
     Reclaimed = "reclaimed", Info, Begin;
     /// A silent host was taken off the roster.
     Forgotten = "forgotten", Info, End;
+    /// A host is still silent; comes again and again, if that is wanted.
+    Reminder = "reminder", Critical, Single;
+    /// A host was booted anew, and nobody had said so.
+    Rebooted = "rebooted", Warning, Single;
+    /// A host goes and comes too often to tell each time.
+    Flapping = "flapping", Warning, Begin;
+    /// A flapping host has kept its state for a while.
+    Steady = "steady", Info, End;
+    /// Two machines beat under one name.
+    Duplicate = "duplicate", Warning, Single;
+    /// A heartbeat server does not answer this host.
+    MonitorUnreachable = "monitor.unreachable", Info, Begin;
+    /// That server answers again.
+    MonitorReachable = "monitor.reachable", Info, End;
+    /// Somebody answers in place of a heartbeat server, without its key or under another name.
+    MonitorForged = "monitor.forged", Warning, Single;
     /// The metadata service gives no good answer: a notice could be missed.
     Blind = "blind", Warning, Begin;
     /// The metadata service answers again.
@@ -104,6 +120,12 @@ kinds! {
     StateWritable = "state.writable", Info, End;
     /// A state file was damaged and set aside.
     StateDamaged = "state.damaged", Warning, Single;
+    /// The changed configuration is wrong: the old one stays in force.
+    ConfigRejected = "config.rejected", Warning, Begin;
+    /// The configuration was read again and is in force.
+    ConfigAccepted = "config.accepted", Info, End;
+    /// The daemon was started three times within ten minutes.
+    Restarts = "restarts", Warning, Single;
     /// Somebody asked whether alerts arrive.
     Test = "test", Info, Single;
 }
@@ -176,6 +198,22 @@ fields! {
     Path = "path";
     /// The URI of a heartbeat server, without its key.
     Monitor = "monitor";
+    /// The second address that is concerned.
+    OtherAddress = "other_address";
+    /// Where something stands now: `up`, `offline`.
+    State = "state";
+    /// Load average, with the number of cores.
+    Load = "load";
+    /// Memory in use.
+    Memory = "memory";
+    /// Disk in use.
+    Disk = "disk";
+    /// Temperature.
+    Temperature = "temperature";
+    /// Time since the boot.
+    Uptime = "uptime";
+    /// What the host last said of itself.
+    Note = "note";
 }
 
 impl Field {

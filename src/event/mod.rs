@@ -81,6 +81,8 @@ pub struct Event {
     pub facts: Vec<(Field, Fact)>,
     /// Part of an exercise; marked as such wherever it is shown.
     pub test: bool,
+    /// Events with the same one came together and go out in one message.
+    pub group: Option<Id>,
 }
 
 impl Event {
@@ -102,6 +104,7 @@ impl Event {
             at,
             facts: Vec::new(),
             test: false,
+            group: None,
         }
     }
 
@@ -133,7 +136,11 @@ impl Event {
         out.key("kind").text(self.kind.name()).key("severity").text(self.severity.name());
         out.key("subject").text(&self.subject).key("at");
         self.at.write(out);
-        out.key("test").flag(self.test).key("facts").open('[');
+        out.key("test").flag(self.test);
+        if let Some(group) = self.group {
+            out.key("group").text(&group.to_string());
+        }
+        out.key("facts").open('[');
         for (field, fact) in &self.facts {
             out.open('[').text(field.name());
             match fact {
@@ -174,6 +181,7 @@ impl Event {
             at: Moment::read(value.get("at")?)?,
             facts: json::list(value, "facts").iter().filter_map(fact).collect(),
             test: json::flag(value, "test"),
+            group: json::text(value, "group").and_then(Id::parse),
         })
     }
 }

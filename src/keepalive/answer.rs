@@ -185,7 +185,14 @@ impl Side {
             return (v1::INVALID, Outcome::Refused(Refusal::NameInvalid.code()));
         }
         let report = Report::bare(Ev::Beat, self.period);
-        match ear.hear(&Heard { user: DEFAULT_USER, name: &message.name, from, protocol: 1, report: &report }) {
+        match ear.hear(&Heard {
+            user: DEFAULT_USER,
+            name: &message.name,
+            from,
+            protocol: 1,
+            old_key: false,
+            report: &report,
+        }) {
             Ok(_) => (&self.answer, Outcome::Counted(fnv(message.name.as_bytes()))),
             Err(refusal) => (v1::UNAUTHORIZED, Outcome::Refused(refusal.code())),
         }
@@ -214,7 +221,7 @@ fn judge(
         ear.refused(&user.name, name, Some(host));
         return Err(Refusal::NameTaken.code());
     }
-    let heard = Heard { user: &user.name, name, from, protocol: 2, report: &report };
+    let heard = Heard { user: &user.name, name, from, protocol: 2, old_key: false, report: &report };
     let granted = ear.hear(&heard).map_err(Refusal::code)?;
     Ok((clock::millis(granted.next).min(report.per), clock::millis(granted.lease)))
 }

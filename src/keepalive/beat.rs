@@ -6,6 +6,7 @@ use crate::clock::millis;
 use crate::event::{Field, Id, Kind, Severity};
 use crate::json::Writer;
 use crate::keepalive::leaf::{Leaf, Slot, fields, fill, walk};
+use crate::resource::Readings;
 
 /// Notices carried by one beat.
 pub const MAX_NOTICES: usize = 8;
@@ -118,7 +119,7 @@ impl Report {
             seq: seq.unwrap_or_default(),
             back_in,
             reason,
-            data: Data { notices: notices.finish() },
+            data: Data { notices: notices.finish(), readings: None },
         })
     }
 }
@@ -137,6 +138,8 @@ pub enum Ev {
 pub struct Data {
     /// Notices of its cloud, the oldest first, at most [`MAX_NOTICES`].
     pub notices: Vec<Notice>,
+    /// How it is doing.
+    pub readings: Option<Readings>,
 }
 
 /// An event of the host, as its beat carries it. Times are relative, because clocks differ.

@@ -55,7 +55,7 @@ impl Me {
             run: self.run.clone(),
             age: millis(now.tick.since(self.started)),
             seq: *seq,
-            data: Data { notices: carry.snapshot(now) },
+            data: Data { notices: carry.snapshot(now), readings: None },
             ..Report::bare(ev, period)
         }
     }

@@ -15,6 +15,8 @@ pub struct Heard<'a> {
     pub from: SocketAddr,
     /// 1 or 2.
     pub protocol: u8,
+    /// Its key is the old one, which is to be given up.
+    pub old_key: bool,
     /// What it says. For protocol 1 a beat with the server's own period and no run.
     pub report: &'a Report,
 }

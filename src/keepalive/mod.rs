@@ -13,6 +13,7 @@ pub mod hosts;
 pub mod refusals;
 pub mod roster;
 pub mod rules;
+pub mod silences;
 pub mod told;
 
 pub mod admission;

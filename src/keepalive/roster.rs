@@ -12,12 +12,14 @@ use std::time::Duration;
 use crate::alert::pending::{After, Pending};
 use crate::clock::{Now, Tick, millis};
 use crate::event::Id;
+use crate::json::Writer;
 use crate::keepalive::beat::{Ev, Notice};
 use crate::keepalive::heard::{Granted, Heard, Note, Refusal, name_is_valid};
 use crate::keepalive::host::{Carried, Host, Standing, fnv};
 use crate::keepalive::hosts::{Entry, Hosts};
 use crate::keepalive::refusals::Refusals;
 use crate::keepalive::rules::Rules;
+use crate::keepalive::silences::{self, Lasts, Silences};
 use crate::keepalive::told::{self, Told};
 
 /// Names a roster can hold.
@@ -45,6 +47,7 @@ pub struct Roster {
     /// No host is due before; what lies beyond is found by the next scan.
     next_due: Tick,
     refusals: Refusals,
+    silences: Silences,
 }
 
 impl Default for Roster {
@@ -56,7 +59,51 @@ impl Default for Roster {
 impl Roster {
     /// An empty roster.
     pub fn new(rules: Rules) -> Roster {
-        Roster { rules, hosts: Hosts::default(), next_due: Tick(i64::MIN), refusals: Refusals::default() }
+        Roster {
+            rules,
+            hosts: Hosts::default(),
+            next_due: Tick(i64::MIN),
+            refusals: Refusals::default(),
+            silences: Silences::default(),
+        }
+    }
+
+    /// Goes on with other rules.
+    pub fn reload(&mut self, rules: Rules, _now: &Now) {
+        self.rules = rules;
+    }
+
+    /// For so long nobody could be heard: connections were not taken, or got no thread.
+    pub fn deaf(&mut self, _time: Duration) {}
+
+    /// Whether all of this server's own channels (but `log`) get no answer: its network may be gone.
+    pub fn channels_fail(&mut self, _fail: bool) {}
+
+    /// The silences by command.
+    pub fn silences(&self) -> &Silences {
+        &self.silences
+    }
+
+    /// Puts back the silences that were read from disk.
+    pub fn restore_silences(&mut self, silences: Silences) {
+        self.silences = silences;
+    }
+
+    /// Tells nothing of the hosts that `glob` names; `false` if there are too many silences, or no room to save it.
+    pub fn silence(&mut self, glob: &str, lasts: Lasts, now: &Now, pending: &mut Pending) -> bool {
+        pending.has_room() && self.silences.add(glob, lasts, now) && self.save_silences(pending)
+    }
+
+    /// Ends silences; what was held back and still stands is told by the next scan. `false` if there is none.
+    pub fn unsilence(&mut self, glob: &str, pending: &mut Pending) -> bool {
+        pending.has_room() && self.silences.remove(glob) && self.save_silences(pending)
+    }
+
+    fn save_silences(&self, pending: &mut Pending) -> bool {
+        let mut out = Writer::default();
+        self.silences.write(&mut out);
+        let after = After::Small { name: silences::STATE_NAME.to_owned(), json: out.into_string() };
+        pending.push(None, after).is_some()
     }
 
     /// Puts back a host that was read from disk, unless a newer record is there already. Its deadline is the later
@@ -157,7 +204,7 @@ impl Roster {
         let deadline = now.tick + self.rules.patience(period);
         let host = Host {
             seq: 0,
-            incident: self.silence(heard.name, now),
+            incident: self.incident(heard.name, now),
             user: user(heard),
             from: heard.from,
             protocol: heard.protocol,
@@ -186,7 +233,7 @@ impl Roster {
             // The beat waits with the change: the host beats again, and by then there may be room.
             return Note::Nothing;
         }
-        let incident = back.then(|| self.silence(heard.name, now));
+        let incident = back.then(|| self.incident(heard.name, now));
         let boot = fnv(heard.report.boot.as_bytes());
         let (patience, lease) = (self.rules.patience(period), period.saturating_mul(self.rules.num));
         let server = self.rules.server.clone();
@@ -411,7 +458,7 @@ impl Roster {
     }
 
     /// The id of a silence in the up-period that begins now.
-    fn silence(&self, name: &str, now: &Now) -> Id {
+    fn incident(&self, name: &str, now: &Now) -> Id {
         Id::of(&[
             b"silence",
             self.rules.server.as_bytes(),

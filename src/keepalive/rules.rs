@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::plan::ServerPlan;
+use crate::config::plan::{ServerPlan, Window};
+use crate::zone::Zone;
 
 /// The rules of a server.
 #[derive(Clone, Debug)]
@@ -18,6 +19,18 @@ pub struct Rules {
     pub tell_stopped: bool,
     /// After how long a silent host is forgotten.
     pub forget: Duration,
+    /// The longest time for which a silence of many hosts at once is held back; zero for never.
+    pub hold: Duration,
+    /// From an outage to its first reminder; every further one comes after twice the time, at most a day.
+    pub remind: Option<Duration>,
+    /// Hosts that are told if they are not heard of within twice the patience for `period`.
+    pub expect: Vec<String>,
+    /// The period of hosts that announce none.
+    pub period: Duration,
+    /// When silences are not told.
+    pub windows: Vec<Window>,
+    /// For the windows.
+    pub zone: Zone,
 }
 
 impl Default for Rules {
@@ -28,19 +41,31 @@ impl Default for Rules {
             grace: Duration::from_secs(5),
             tell_stopped: false,
             forget: Duration::from_secs(30 * 24 * 3600),
+            hold: Duration::from_secs(120),
+            remind: None,
+            expect: Vec::new(),
+            period: Duration::from_secs(30),
+            windows: Vec::new(),
+            zone: Zone::utc(),
         }
     }
 }
 
 impl Rules {
     /// The rules of `plan` for a server called `server`.
-    pub fn new(plan: &ServerPlan, server: &str) -> Rules {
+    pub fn new(plan: &ServerPlan, server: &str, zone: &Zone) -> Rules {
         Rules {
             server: server.into(),
             num: plan.num,
             grace: plan.grace,
             tell_stopped: plan.tell_stopped,
             forget: plan.forget,
+            hold: plan.hold,
+            remind: plan.remind,
+            expect: plan.expect.clone(),
+            period: plan.period,
+            windows: plan.windows.clone(),
+            zone: zone.clone(),
         }
     }
 

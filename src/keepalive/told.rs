@@ -196,6 +196,7 @@ fn told_for(name: &str, carried: &Carried, server: &str, now: &Now) -> Event {
         at: Moment::at(carried.at, now),
         facts: Vec::with_capacity(carried.facts.len() + 2),
         test: false,
+        group: None,
     };
     if let Some(deadline) = carried.deadline {
         time(&mut event, Field::Deadline, deadline, false, now);

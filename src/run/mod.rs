@@ -136,7 +136,7 @@ impl Daemon {
         let now = clock::now();
         let loaded = load(&plan.state_dir, &[spot::STATE_NAME], restore::is_shard);
         let (to_desk, inbox) = sync_channel(DESK_QUEUE);
-        let board = board(plan, &loaded, &to_desk, &me, &now);
+        let board = board(plan, &loaded, &to_desk, &me, &zone, &now);
         let stop = Stop::default();
         let folders = Folders { state: plan.state_dir.clone(), runtime: plan.runtime_dir.clone(), lock: opened.lock };
         let (to_store, store) = store::start(folders, to_desk.clone())?;
@@ -268,8 +268,8 @@ impl Signals {
 }
 
 /// The roster as the last run left it.
-fn board(plan: &Plan, loaded: &Loaded, desk: &SyncSender<Parcel>, me: &str, now: &Now) -> Arc<Board> {
-    let rules = plan.server.as_ref().map_or_else(Rules::default, |server| Rules::new(server, me));
+fn board(plan: &Plan, loaded: &Loaded, desk: &SyncSender<Parcel>, me: &str, zone: &Zone, now: &Now) -> Arc<Board> {
+    let rules = plan.server.as_ref().map_or_else(Rules::default, |server| Rules::new(server, me, zone));
     let (roster, last) = restore::roster(loaded, rules, &plan.state_dir, &plan.runtime_dir, now);
     let board = Arc::new(Board::new(State { roster, pending: Pending::after(last) }, desk.clone()));
     tell_damage(&board, loaded, plan, me, now);

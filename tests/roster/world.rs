@@ -25,6 +25,7 @@ pub fn rules(num: u32) -> Rules {
         grace: Duration::from_secs(5),
         tell_stopped: false,
         forget: Duration::from_secs(30 * 86_400),
+        ..Rules::default()
     }
 }
 
@@ -66,7 +67,7 @@ impl World {
         ms: i64,
     ) -> Result<Granted, Refusal> {
         let from = "192.0.2.7:4000".parse().unwrap();
-        self.roster.hear(&Heard { user, name, from, protocol, report }, &at(ms), &mut self.pending)
+        self.roster.hear(&Heard { user, name, from, protocol, old_key: false, report }, &at(ms), &mut self.pending)
     }
 
     pub fn scan(&mut self, ms: i64) -> Vec<Event> {
@@ -91,7 +92,7 @@ pub fn notice(kind: Kind, told: bool, delivered: bool, left: i64) -> Notice {
 }
 
 pub fn with(seq: u64, notices: Vec<Notice>) -> Report {
-    Report { data: Data { notices }, ..report(seq) }
+    Report { data: Data { notices, readings: None }, ..report(seq) }
 }
 
 /// Saves all that is dirty and builds a roster from it, as after a crash.

@@ -34,6 +34,11 @@ pub fn plan(auth: Auth) -> ServerPlan {
         tell_stopped: false,
         forget: Duration::from_secs(30 * 86_400),
         users: vec![user("nas", Some("nas@home")), user("web", None)],
+        old_key: None,
+        hold: Duration::ZERO,
+        remind: None,
+        expect: Vec::new(),
+        windows: Vec::new(),
     }
 }
 

@@ -1,0 +1,1 @@
+//! Whether something that is tried again and again is up.
