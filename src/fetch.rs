@@ -2,6 +2,8 @@
 //!
 //! Webhook addresses are secrets, so nothing here formats a URL, and no error of the HTTP library leaves this file.
 
+mod dial;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -12,12 +14,11 @@ use ureq::http;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as UreqResolver};
 #[cfg(feature = "tls")]
 use ureq::unversioned::transport::RustlsConnector;
-use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
-};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NextTimeout};
 use ureq::{Agent, AsSendBody, Body, Proxy};
 
-use crate::clock::{self, Tick};
+use crate::clock;
+use crate::fetch::dial::Dial;
 use crate::resolve::{Resolver, WAIT};
 
 /// Bytes of status line and headers that are read.
@@ -157,7 +158,7 @@ impl Fetch {
             .user_agent(concat!("interrupt-callback/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .build();
-        let way = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default()).chain(Ending);
+        let way = ().chain(ConnectProxyConnector::default()).chain(Dial(Arc::clone(&resolver)));
         #[cfg(feature = "tls")]
         let way = way.chain(RustlsConnector::default());
         Fetch { limits, agent: Agent::with_parts(config, way, Names(resolver)) }
@@ -266,62 +267,6 @@ fn kind_of_io(error: &io::Error) -> FetchError {
         }
         // Refused, unreachable, forbidden, no descriptor left.
         _ => FetchError::Connect,
-    }
-}
-
-/// Gives every connection an end: within one step, such as the answer of a proxy, the library would grant each read
-/// the whole time anew.
-#[derive(Debug)]
-struct Ending;
-
-impl<In: Transport> Connector<In> for Ending {
-    type Out = Ended;
-
-    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Ended>, ureq::Error> {
-        let total = details.config.timeouts().global.unwrap_or_default();
-        Ok(chained.map(|inner| Ended { inner: Box::new(inner), end: clock::tick() + total }))
-    }
-}
-
-#[derive(Debug)]
-struct Ended {
-    inner: Box<dyn Transport>,
-    end: Tick,
-}
-
-impl Ended {
-    fn left(&self, mut timeout: NextTimeout) -> Result<NextTimeout, ureq::Error> {
-        let left = self.end.since(clock::tick());
-        if left.is_zero() {
-            return Err(ureq::Error::Timeout(ureq::Timeout::Global));
-        }
-        timeout.after = timeout.after.min(left.into());
-        Ok(timeout)
-    }
-}
-
-impl Transport for Ended {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.inner.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        let timeout = self.left(timeout)?;
-        self.inner.transmit_output(amount, timeout)
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        let timeout = self.left(timeout)?;
-        self.inner.await_input(timeout)
-    }
-
-    fn is_open(&mut self) -> bool {
-        // No connection is kept.
-        false
-    }
-
-    fn is_tls(&self) -> bool {
-        self.inner.is_tls()
     }
 }
 

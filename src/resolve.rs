@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::clock::{self, Tick};
+use crate::probe::passive::Passive;
 use crate::run::threads::{HTTP_STACK, lock, spawn};
 
 /// A caller waits no longer than this for a name.
@@ -36,6 +37,7 @@ pub struct Resolver {
     ask: fn(&str) -> io::Result<Vec<IpAddr>>,
     names: Mutex<Names>,
     answered: Condvar,
+    passive: Mutex<Passive>,
 }
 
 #[derive(Default)]
@@ -61,7 +63,12 @@ impl fmt::Debug for Resolver {
 impl Resolver {
     /// A resolver that asks `ask`, which may take its time: it runs in a thread of its own.
     pub fn asking(ask: fn(&str) -> io::Result<Vec<IpAddr>>) -> Resolver {
-        Resolver { ask, names: Mutex::default(), answered: Condvar::new() }
+        Resolver { ask, names: Mutex::default(), answered: Condvar::new(), passive: Mutex::default() }
+    }
+
+    /// How it went with the addresses so far, shared by all who use them.
+    pub fn passive(&self) -> MutexGuard<'_, Passive> {
+        lock(&self.passive)
     }
 
     /// Addresses of `host` (a name or an IP literal without brackets). Waits at most one second.

@@ -275,3 +275,75 @@ fn plain_http_behind_https_is_a_tls_failure() {
     assert_eq!(get(&format!("https://{addr}/"), LONG).unwrap_err(), FetchError::Tls);
     server.unwrap().join().unwrap();
 }
+
+/// Two addresses of one name, at one port: 127.0.0.2 takes connections and says nothing, 127.0.0.1 answers.
+#[test]
+fn an_address_that_says_nothing_is_passed_over() {
+    fn two(_: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+        Ok(vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()])
+    }
+    let good = Fake::start(|_, stream| answer(stream, 200, "here"));
+    let silent = TcpListener::bind(("127.0.0.2", good.addr.port())).unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let limits = Limits { connect: LONG, total: TOTAL, body: 64, proxy: false };
+    let fetch = Fetch::new(limits, Arc::new(Resolver::asking(two)));
+    let url = format!("http://name.test:{}/", good.addr.port());
+    let get = || fetch.send(&Request { method: "GET", url: &url, headers: &[], body: None });
+    assert_eq!(get().unwrap_err(), FetchError::Timeout, "nothing is known yet");
+    for _ in 0..5 {
+        assert_eq!(get().unwrap().body, b"here");
+    }
+    let mut calls = 0;
+    while silent.accept().is_ok() {
+        calls += 1;
+    }
+    assert_eq!(calls, 1, "only the first request went there");
+}
+
+/// An address that refuses costs nothing, not even at the first time.
+#[test]
+fn an_address_that_refuses_is_followed_by_the_next() {
+    fn two(_: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+        Ok(vec![[127, 0, 0, 2].into(), std::net::Ipv6Addr::LOCALHOST.into(), [127, 0, 0, 1].into()])
+    }
+    let good = Fake::start(|_, stream| answer(stream, 200, "here"));
+    let resolver = Arc::new(Resolver::asking(two));
+    let limits = Limits { connect: LONG, total: LONG, body: 64, proxy: false };
+    let fetch = Fetch::new(limits, Arc::clone(&resolver));
+    let url = format!("http://name.test:{}/", good.addr.port());
+    for _ in 0..4 {
+        let request = Request { method: "GET", url: &url, headers: &[], body: None };
+        assert_eq!(fetch.send(&request).unwrap().body, b"here");
+    }
+    let addresses = resolver.lookup("name.test", good.addr.port()).unwrap();
+    assert_eq!(resolver.passive().choose(&addresses, clock::tick()).addresses[0], good.addr);
+}
+
+/// A black hole: its queue of connections is full, so the kernel drops what comes.
+#[test]
+fn an_address_that_takes_no_connection_leaves_time_for_the_next() {
+    fn two(_: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+        Ok(vec![[127, 0, 0, 2].into(), [127, 0, 0, 1].into()])
+    }
+    let good = Fake::start(|_, stream| answer(stream, 200, "here"));
+    let hole = TcpListener::bind(("127.0.0.2", good.addr.port())).unwrap();
+    rustix::net::listen(&hole, 0).unwrap();
+    let at = hole.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&at, Duration::from_millis(200)) {
+        queued.push(stream);
+        assert!(queued.len() < 100, "the queue never fills");
+    }
+    let total = Duration::from_secs(2);
+    let limits = Limits { connect: total, total, body: 64, proxy: false };
+    let fetch = Fetch::new(limits, Arc::new(Resolver::asking(two)));
+    let url = format!("http://name.test:{}/", good.addr.port());
+    for first in [true, false] {
+        let began = clock::tick();
+        let request = Request { method: "GET", url: &url, headers: &[], body: None };
+        assert_eq!(fetch.send(&request).unwrap().body, b"here", "first: {first}");
+        let took = clock::tick().since(began);
+        println!("{took:?}");
+        assert!(!first || took >= total / 3, "the hole was tried first");
+    }
+}
