@@ -105,6 +105,20 @@ pub fn quote(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// `number` with its last `places` digits after a point.
+#[inline(never)]
+pub fn decimal(number: i64, places: usize) -> String {
+    let mut text = number.unsigned_abs().to_string();
+    while text.len() <= places {
+        text.insert(0, '0');
+    }
+    text.insert(text.len() - places, '.');
+    if number < 0 {
+        text.insert(0, '-');
+    }
+    text
+}
+
 /// Reads JSON of any shape; `None` if it is none, or nested deeper than 128.
 pub fn read(bytes: &[u8]) -> Option<Value> {
     serde_json::from_slice(bytes).ok()

@@ -12,6 +12,7 @@ use crate::keepalive::host::fnv;
 use crate::keepalive::talk::{End, Talk};
 use crate::keepalive::v1::{self, KeyCheck, NoMessage};
 use crate::keepalive::wire::{self, First, Hint, Keys, LINE_1, LINE_3};
+use crate::resource::Readings;
 use crate::secret::Secret;
 
 /// From the acceptance of a connection to its end.
@@ -184,7 +185,8 @@ impl Side {
         if !valid {
             return (v1::INVALID, Outcome::Refused(Refusal::NameInvalid.code()));
         }
-        let report = Report::bare(Ev::Beat, self.period);
+        let mut report = Report::bare(Ev::Beat, self.period);
+        report.data.readings = Readings { note: message.note, ..Readings::default() }.some();
         match ear.hear(&Heard {
             user: DEFAULT_USER,
             name: &message.name,

@@ -46,6 +46,22 @@ impl BeatError {
         matches!(self, BeatError::Refused(_))
     }
 
+    /// Whether the other side is not the server that is meant: it lacks the key, or has another name.
+    pub fn is_forged(&self) -> bool {
+        matches!(self, BeatError::NotGenuine | BeatError::OtherServer(_))
+    }
+
+    /// What this says of the address that was asked: `true` if a server is there, `false` if none that is of use.
+    pub fn verdict(&self) -> Option<bool> {
+        match self {
+            BeatError::Refused(_) => Some(true),
+            // It may be the key that is wrong, or the moment.
+            BeatError::Hinted(_) | BeatError::OldServer | BeatError::Unresolved(_) => None,
+            BeatError::Connect(..) | BeatError::Broken(..) | BeatError::Foreign => Some(false),
+            BeatError::NotGenuine | BeatError::OtherServer(_) => Some(false),
+        }
+    }
+
     /// Whether somebody answered at all.
     pub fn was_answered(&self) -> bool {
         !matches!(self, BeatError::Unresolved(_) | BeatError::Connect(..) | BeatError::Broken(..))
@@ -129,7 +145,7 @@ impl Target {
         let broken = |e| BeatError::Broken(address, e);
         match &self.keys {
             Some(keys) => self.ask_2(&mut talk, keys, name, report, &broken),
-            None => self.ask_1(&mut talk, name, &broken),
+            None => self.ask_1(&mut talk, name, report, &broken),
         }
     }
 
@@ -169,7 +185,8 @@ impl Target {
         talk.send(&line3).map_err(broken)?;
         let (place, end) = talk.line(LINE_3).map_err(broken)?;
         let line4 = talk.text(place);
-        if end == End::Stream && line4.is_empty() {
+        if end == End::Stream {
+            // Cut off on its way: that proves nothing against the server.
             return Err(broken(ErrorKind::UnexpectedEof.into()));
         }
         let line3 = line3.strip_suffix(b"\n").unwrap_or(&line3);
@@ -194,9 +211,11 @@ impl Target {
         &self,
         talk: &mut Talk<'_>,
         name: &str,
+        report: &Report,
         broken: &dyn Fn(io::Error) -> BeatError,
     ) -> Result<Answered, BeatError> {
-        talk.send(&v1::message(&self.key_as_written, name)).map_err(broken)?;
+        let note = report.data.readings.as_ref().map_or("", |readings| &*readings.note);
+        talk.send(&v1::message(&self.key_as_written, name, note)).map_err(broken)?;
         // The answer holds the key: it goes nowhere.
         let bytes = talk.rest(v1::ANSWER).map_err(|e| match e.kind() {
             ErrorKind::InvalidData => BeatError::Foreign,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::millis;
 use crate::event::{Field, Id, Kind, Severity};
-use crate::json::Writer;
+use crate::json::{Writer, decimal};
 use crate::keepalive::leaf::{Leaf, Slot, fields, fill, walk};
 use crate::resource::Readings;
 
@@ -72,16 +72,24 @@ impl Report {
             }
         }
         out.key("seq").uint(self.seq);
-        if !self.data.notices.is_empty() {
-            out.key("data").open('{').key("notices").open('[');
-            self.data.notices.iter().for_each(|notice| notice.write(&mut out));
-            out.close(']').close('}');
+        if self.data != Data::default() {
+            out.key("data").open('{');
+            if !self.data.notices.is_empty() {
+                out.key("notices").open('[');
+                self.data.notices.iter().for_each(|notice| notice.write(&mut out));
+                out.close(']');
+            }
+            if let Some(readings) = &self.data.readings {
+                readings.write(&mut out);
+            }
+            out.close('}');
         }
         out.close('}');
         out.into_bytes()
     }
 
-    /// Reads a body. Notices of a kind that this version does not know are left out: the beat must count all the same.
+    /// Reads a body. Notices of a kind that this version does not know are left out, and readings that cannot be true:
+    /// the beat must count all the same.
     pub fn read(body: &[u8]) -> Option<Report> {
         let (mut ev, mut per, mut boot, mut up, mut run) = (None, None, None, None, None);
         let (mut age, mut seq, mut back_in, mut reason) = (None, None, None, None);
@@ -96,10 +104,15 @@ impl Report {
             ("back_in", Slot::Millis(&mut back_in)),
             ("reason", Slot::Text(&mut reason)),
         ];
-        let mut notices = Notices::default();
-        let mut take = |path: &str, leaf: Leaf<'_>| match path.strip_prefix("data/notices/*") {
-            Some(path) => notices.take(path, leaf),
-            None => fill(&mut slots, path, leaf),
+        let (mut notices, mut readings) = (Notices::default(), Readings::default());
+        let mut take = |path: &str, leaf: Leaf<'_>| {
+            if let Some(path) = path.strip_prefix("data/notices/*") {
+                return notices.take(path, leaf);
+            }
+            if let Some(path) = path.strip_prefix("data/") {
+                readings.take(path, leaf);
+            }
+            fill(&mut slots, path, leaf)
         };
         if body.first() != Some(&b'{') || !walk(body, &mut take) {
             return None;
@@ -119,7 +132,7 @@ impl Report {
             seq: seq.unwrap_or_default(),
             back_in,
             reason,
-            data: Data { notices: notices.finish(), readings: None },
+            data: Data { notices: notices.finish(), readings: readings.some() },
         })
     }
 }
@@ -324,15 +337,7 @@ impl Reply {
 #[inline(never)]
 fn seconds(out: &mut Writer, key: &str, ms: Option<i64>) {
     let Some(ms) = ms else { return };
-    let mut text = ms.unsigned_abs().to_string();
-    while text.len() < 4 {
-        text.insert(0, '0');
-    }
-    text.insert(text.len() - 3, '.');
-    if ms < 0 {
-        text.insert(0, '-');
-    }
-    out.key(key).raw(&text);
+    out.key(key).raw(&decimal(ms, 3));
 }
 
 #[cfg(test)]
@@ -349,6 +354,12 @@ mod tests {
         let [notice] = &report.data.notices[..] else { panic!("{report:?}") };
         assert_eq!((notice.kind, notice.left, notice.delivered), (Kind::Interrupt, Some(-3500), false));
         assert_eq!(notice.facts, [(Field::Instance, "i-1".to_owned())]);
+        assert_eq!(Report::read(&report.to_json()), Some(report));
+        let text =
+            r#"{"ev":"beat","per":30,"data":{"res":{"load":"high","mem":43,"fan":[1]},"note":"ok","res":7,"x":{}}}"#;
+        let readings = Readings { memory: Some(43), note: "ok".to_owned(), ..Readings::default() };
+        let report = Report::read(text.as_bytes()).unwrap();
+        assert_eq!(report.data.readings, Some(readings));
         assert_eq!(Report::read(&report.to_json()), Some(report));
     }
 

@@ -26,4 +26,8 @@ pub mod watchdog;
 pub mod ask;
 pub mod carry;
 pub mod client;
+pub mod me;
+pub mod monitor;
+pub mod monitors;
 pub mod pace;
+pub mod unreachable;

@@ -8,12 +8,15 @@ use hmac::Mac as _;
 use crate::json::Writer;
 use crate::keepalive::leaf::{Slot, fields, fill, walk};
 use crate::keepalive::wire::{HmacSha256, hmac};
+use crate::resource;
 use crate::secret::Secret;
 
 /// Most bytes of a message without its LF. That many bytes without an LF are a message too.
 pub const MESSAGE: usize = 1024;
 /// Most bytes of an answer that the client reads.
 pub const ANSWER: usize = 4096;
+/// What a client says of itself that has nothing to say.
+const ALIVE: &str = "I am active";
 /// Answer to what is no message.
 pub const INVALID: &[u8] = b"invalid message";
 /// Answer to a wrong key.
@@ -24,6 +27,8 @@ pub struct Message {
     key: Option<String>,
     /// The host that lives.
     pub name: String,
+    /// What it says of itself; empty if it says only that it lives.
+    pub note: String,
 }
 
 /// Why there is no message.
@@ -52,9 +57,13 @@ pub fn read_message(line: &[u8]) -> Result<Message, NoMessage> {
         slots.get_mut(place - 1).is_some_and(|(_, slot)| slot.fill(leaf))
     });
     match name {
-        Some(name) if read => Ok(Message { key, name }),
+        Some(name) if read => Ok(Message { key, name, note: note(msg) }),
         _ => Err(NoMessage::Invalid),
     }
+}
+
+fn note(msg: Option<String>) -> String {
+    resource::note(&msg.filter(|msg| msg != ALIVE).unwrap_or_default())
 }
 
 /// The server's answer to a beat that counts. It ends with the connection, not with an LF.
@@ -96,11 +105,15 @@ impl KeyCheck {
     }
 }
 
-/// The client's message, with its LF.
-pub fn message(key: &Secret, name: &str) -> Vec<u8> {
-    let mut line = texts(&[("key", key.reveal()), ("name", name), ("msg", "I am active")]);
-    line.push(b'\n');
-    line
+/// The client's message, with its LF. A note for which there is no room stays behind.
+pub fn message(key: &Secret, name: &str, note: &str) -> Vec<u8> {
+    let line = |msg| texts(&[("key", key.reveal()), ("name", name), ("msg", msg)]);
+    let mut said = line(if note.is_empty() { ALIVE } else { note });
+    if said.len() > MESSAGE {
+        said = line(ALIVE);
+    }
+    said.push(b'\n');
+    said
 }
 
 /// What a server of protocol 1 answered. The answer itself holds the key and is never shown.
@@ -159,6 +172,18 @@ mod tests {
             let got = read.as_ref().map(|m| (&*m.name, check().passes(m))).map_err(|e| *e);
             assert_eq!(got, *expected, "{}", String::from_utf8_lossy(line));
         }
+    }
+
+    #[test]
+    fn a_note_travels_as_the_message_if_it_fits() {
+        let key = Secret::new("k");
+        let said = |note: &str| read_message(message(&key, "n", note).trim_ascii_end()).unwrap().note;
+        assert_eq!((said(""), said("backup \"runs\"")), (String::new(), "backup \"runs\"".to_owned()));
+        let long = Secret::new("k".repeat(900));
+        let line = message(&long, "n", &"x".repeat(200));
+        assert_eq!(read_message(line.trim_ascii_end()).unwrap().note, "");
+        let foreign = "{\"name\":\"n\",\"msg\":\"a\\nb\\u202e\"}";
+        assert_eq!(read_message(foreign.as_bytes()).unwrap().note, "a b\u{FFFD}");
     }
 
     #[test]

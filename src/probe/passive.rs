@@ -40,6 +40,13 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// The first `most` of them.
+    #[must_use]
+    pub fn first(mut self, most: usize) -> Choice {
+        self.addresses.truncate(most);
+        Choice { up: self.up.min(most), ..self }
+    }
+
     /// Among how many the time that is left is shared at place `index`: those passed over get one share together.
     pub fn shares(&self, index: usize) -> u32 {
         let all = self.addresses.len();

@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn no_gap_is_left() {
         let one = Rule { max_fails: 1, min_rises: 1, ..PASSIVE };
-        let table: &[(&str, Rule, &[(i64, i64, bool)], i64, State)] = &[
+        type Case<'a> = (&'a str, Rule, &'a [(i64, i64, bool)], i64, State);
+        let table: &[Case<'_>] = &[
             ("never heard of", PASSIVE, &[], 0, State::Up),
             ("one failure is enough if that is the number", one, &[(0, 5, false)], 5, State::Down(at(65))),
             ("and one success", one, &[(0, 0, false), (60, 60, true)], 60, State::Up),

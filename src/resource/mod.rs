@@ -5,7 +5,7 @@ pub mod proc;
 
 use crate::alert::clean::{clean, cut};
 use crate::event::{Event, Fact, Field};
-use crate::json::Writer;
+use crate::json::{Writer, decimal};
 use crate::keepalive::leaf::Leaf;
 
 /// Bytes of a note.
@@ -115,20 +115,6 @@ impl Readings {
             _ => {}
         }
     }
-}
-
-/// `number` with its last `places` digits after a point.
-#[inline(never)]
-fn decimal(number: i64, places: usize) -> String {
-    let mut text = number.unsigned_abs().to_string();
-    while text.len() <= places {
-        text.insert(0, '0');
-    }
-    text.insert(text.len() - places, '.');
-    if number < 0 {
-        text.insert(0, '-');
-    }
-    text
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ impl Answers {
             "simulate" => self.simulate(argument),
             "forget" => self.forget(argument),
             "leave" => self.leave(),
+            "note" => self.note(argument),
             _ => Err(format!("this daemon ({}) does not know {}", env!("CARGO_PKG_VERSION"), quoted(word))),
         }
     }
@@ -139,6 +140,19 @@ impl Answers {
             text.push_str(if gone { ": forgotten\n" } else { ": not now, too many changes wait\n" });
         }
         Ok((u8::from(!all), text))
+    }
+
+    /// Kept until the end of the program; an empty one clears it.
+    fn note(&self, text: &str) -> Answer {
+        let mut kept = None;
+        for client in &*self.clients {
+            kept = Some(client.note(text));
+        }
+        match kept.as_deref() {
+            None => Err("there is no [keepalive.client] in the configuration: nobody would see the note".to_owned()),
+            Some("") => Ok((0, "the note is cleared\n".to_owned())),
+            Some(note) => Ok((0, ["noted: ", note, "\n"].concat())),
+        }
     }
 
     fn leave(&self) -> Answer {

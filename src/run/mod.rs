@@ -34,12 +34,13 @@ use crate::alert::sender::Deliver;
 use crate::alert::standing::DeskStatus;
 use crate::cli::{EXIT_CONFIG, EXIT_FAILURE, fail};
 use crate::clock::{self, Now};
-use crate::config::plan::{ChannelPlan, ClientPlan, Plan, ServerPlan};
+use crate::config::plan::{ChannelPlan, Plan, ServerPlan};
 use crate::config::units::show_span;
 use crate::control;
 use crate::event::{Event, Field, Id, Kind, Moment};
 use crate::keepalive::carry::Carry;
 use crate::keepalive::client::{self, Client, Me};
+use crate::keepalive::monitors::{self, Monitors};
 use crate::keepalive::rules::Rules;
 use crate::keepalive::server::{self, Server};
 use crate::keepalive::uri::encode_userinfo;
@@ -99,7 +100,9 @@ fn abort_on_panic() {
 /// Says goodbye for good to every heartbeat server, without a running daemon: whether all took it, and a line each.
 pub fn leave_directly(plan: &Plan) -> (bool, String) {
     let (stop, resolver) = (Stop::default(), Arc::new(Resolver::default()));
-    let clients = match start_clients(&plan.clients, &identity(&plan.name), &Arc::default(), &resolver, &stop) {
+    let me = Me::new(&identity(&plan.name));
+    let start = |me| client::start_all(&plan.clients, &Arc::new(me), &Arc::default(), &resolver, &stop);
+    let clients = match me.and_then(start) {
         Ok(clients) => clients,
         Err(error) => return (false, format!("{error}\n")),
     };
@@ -134,7 +137,7 @@ impl Daemon {
             log::warn!("{folder}: in memory, alerts and roster do not survive a reboot");
         }
         let now = clock::now();
-        let loaded = load(&plan.state_dir, &[spot::STATE_NAME], restore::is_shard);
+        let loaded = load(&plan.state_dir, &[spot::STATE_NAME, monitors::STATE_NAME], restore::is_shard);
         let (to_desk, inbox) = sync_channel(DESK_QUEUE);
         let board = board(plan, &loaded, &to_desk, &me, &zone, &now);
         let stop = Stop::default();
@@ -144,6 +147,8 @@ impl Daemon {
         let carry = Arc::new(Carry::default());
         let desk_status = Arc::new(Mutex::new(DeskStatus::default()));
         let saved_spot = saved_spot(&loaded);
+        let told = loaded.small(monitors::STATE_NAME).map(|small| &*small.json);
+        let own = Arc::new(Me::new(&me)?.with(&plan.state_dir, Monitors::new(&board, told)));
         let delivered = carry.clone();
         let desk = desk::start(desk::Parts {
             board: board.clone(),
@@ -179,7 +184,7 @@ impl Daemon {
             spot = Some(status);
             threads.push(thread);
         }
-        let clients = Arc::new(start_clients(&plan.clients, &me, &carry, &resolver, &stop)?);
+        let clients = Arc::new(client::start_all(&plan.clients, &own, &carry, &resolver, &stop)?);
         let ready = ready(plan, &me, server.as_deref());
         let answers = Answers {
             me,
@@ -353,18 +358,6 @@ fn start_server(plan: &ServerPlan, me: &str, board: &Arc<Board>, bell: &Bell, st
         server.known(source, hosts);
     }
     Ok(server)
-}
-
-fn start_clients(
-    plans: &[ClientPlan],
-    me: &str,
-    carry: &Arc<Carry>,
-    resolver: &Arc<Resolver>,
-    stop: &Stop,
-) -> io::Result<Vec<Client>> {
-    let me = Arc::new(Me::new(me)?);
-    let start = |(index, plan)| client::start(index, plan, &me, carry, resolver, stop);
-    plans.iter().enumerate().map(start).collect()
 }
 
 fn start_watchdog(

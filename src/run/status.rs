@@ -130,7 +130,11 @@ impl Status<'_> {
             }
             out.key("failures").uint(monitor.failures.into());
             maybe(&mut out, "problem", monitor.error.as_deref());
-            out.close('}');
+            out.key("passed_over").open('[');
+            for address in &monitor.passed_over {
+                out.text(&address.to_string());
+            }
+            out.close(']').close('}');
         }
         out.close(']').key("channels").open('[');
         for channel in &self.desk.channels {

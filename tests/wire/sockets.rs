@@ -151,6 +151,7 @@ fn a_false_server_is_not_believed() {
         (2, vec![vec![b'x'; 1 << 20]], "not that of a heartbeat server"),
         (2, vec![line2(), vec![b'x'; 1 << 20]], "server not genuine"),
         (2, vec![line2()], "connection closed"),
+        (2, vec![line2(), b"{\"ok\":true,\"ne".to_vec()], "connection closed"),
         (2, vec![], "no answer"),
         (1, vec![b"invalid message".to_vec()], "does not speak this protocol"),
         (1, vec![format!("{{\"name\":\"{}\"}}", "n".repeat(8192)).into_bytes()], "not that of a heartbeat server"),

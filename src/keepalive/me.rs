@@ -1,0 +1,82 @@
+//! What this daemon says of itself in every beat.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::clock::{self, Now, Tick, millis};
+use crate::keepalive::beat::{Data, Ev, Report};
+use crate::keepalive::carry::Carry;
+use crate::keepalive::monitors::Monitors;
+use crate::resource::gauge::Gauge;
+use crate::resource::{Readings, note};
+use crate::run::threads::lock;
+
+/// What all client threads say alike.
+pub struct Me {
+    /// The name of this host.
+    pub name: String,
+    /// Where it tells of its servers.
+    pub monitors: Monitors,
+    run: String,
+    started: Tick,
+    /// One count for all servers: two URIs may lead to one server.
+    seq: Mutex<u64>,
+    gauge: Option<Arc<Gauge>>,
+    note: Mutex<String>,
+}
+
+impl Me {
+    /// A new run of the daemon on the host `name`, which says nothing of its machine and tells nobody of its servers.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new(name: &str) -> io::Result<Me> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|_| io::ErrorKind::Other)?;
+        let run = format!("{:016x}", u64::from_be_bytes(random));
+        Ok(Me {
+            name: name.to_owned(),
+            monitors: Monitors::default(),
+            run,
+            started: clock::tick(),
+            seq: Mutex::new(0),
+            gauge: None,
+            note: Mutex::default(),
+        })
+    }
+
+    /// The same, with readings of the machine, `folder` being one of its disks, and with somebody to tell.
+    #[must_use]
+    pub fn with(self, folder: &Path, monitors: Monitors) -> Me {
+        Me { gauge: Some(Gauge::new(folder)), monitors, ..self }
+    }
+
+    /// What beats say of this host from now on, until another note or an empty one; gives what is kept of it.
+    pub fn note(&self, text: &str) -> String {
+        let kept = note(text);
+        lock(&self.note).clone_from(&kept);
+        kept
+    }
+
+    /// The next report.
+    pub fn report(&self, ev: Ev, period: Duration, now: &Now, carry: &Carry) -> Report {
+        let readings = match &self.gauge {
+            Some(gauge) if ev == Ev::Beat => gauge.read(),
+            _ => Readings::default(),
+        };
+        let readings = Readings { note: lock(&self.note).clone(), ..readings }.some();
+        let mut seq = lock(&self.seq);
+        *seq += 1;
+        Report {
+            boot: clock::boot_id().to_owned(),
+            up: now.tick.0,
+            run: self.run.clone(),
+            age: millis(now.tick.since(self.started)),
+            seq: *seq,
+            data: Data { notices: carry.snapshot(now), readings },
+            ..Report::bare(ev, period)
+        }
+    }
+}
