@@ -21,7 +21,7 @@ pub struct ClientStatus {
     pub error: Option<String>,
     /// Why it said goodbye and beats no more.
     pub farewell: Option<String>,
-    /// Addresses of its name that keep failing while another one answers.
+    /// Addresses of its name that failed when they were tried last, while there is a better one.
     pub passed_over: Vec<SocketAddr>,
 }
 

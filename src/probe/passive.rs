@@ -113,10 +113,13 @@ impl Passive {
         entry.used = ended;
     }
 
-    /// Those of `addresses` that are passed over now; none if all would be.
+    /// Those of `addresses` that failed last time, while another one is better; none if there is no better one.
     pub fn passed_over(&self, addresses: &[SocketAddr], now: Tick) -> Vec<SocketAddr> {
-        let mut choice = self.choose(addresses, now);
-        if choice.up == 0 { Vec::new() } else { choice.addresses.split_off(choice.up) }
+        let bad = |address: &SocketAddr| {
+            self.find(*address, now).is_some_and(|entry| entry.failed || entry.streak.state(now) != State::Up)
+        };
+        let (bad, good): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(bad);
+        if good.is_empty() { Vec::new() } else { bad }
     }
 
     fn find(&self, address: SocketAddr, now: Tick) -> Option<&Entry> {
@@ -157,6 +160,7 @@ mod tests {
         assert_eq!(order_at(&record, 0), (vec![1, 2, 3], 3), "as the resolver says");
         play(&mut record, &[(1, 1, false), (2, 2, true)]);
         assert_eq!(order_at(&record, 3), (vec![2, 3, 1], 3));
+        assert_eq!(record.passed_over(&[address(1), address(2)], at(3)), [address(1)], "not down, but the last choice");
         play(&mut record, &[(1, 3, false), (1, 4, false)]);
         assert_eq!(order_at(&record, 5), (vec![2, 3, 1], 2), "down");
         let all = [address(1), address(2)];
