@@ -212,7 +212,15 @@ impl Book {
             })
         };
         let value = json::read(saved.as_bytes()).unwrap_or_default();
-        Book(json::list(&value, "told").iter().filter_map(entry).take(MAX_TOLD).collect())
+        let mut book = Book::default();
+        for value in json::list(&value, "told") {
+            if book.0.len() < MAX_TOLD
+                && let Some(entry) = entry(value)
+            {
+                book.0.push(entry);
+            }
+        }
+        book
     }
 }
 

@@ -1,7 +1,6 @@
 //! Reads how this machine is doing, beside the work: a file system that hangs delays nobody by more than a moment.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,8 +17,6 @@ const FRESH: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_millis(200);
 /// Readings older than this are not shown: something hangs.
 const STALE: Duration = Duration::from_secs(10 * 60);
-/// Bytes of one file; `/proc/meminfo` has some 1,500.
-const MAX_FILE: u64 = 16 * 1024;
 /// Thermal zones that are looked at.
 const MAX_ZONES: usize = 32;
 
@@ -71,7 +68,8 @@ impl Gauge {
 
 /// Everything, from the files below `root`.
 fn machine(root: &Path, folder: &Path) -> Readings {
-    let file = |name: &str| text(&root.join(name));
+    // The kernel's files are short, so they are read whole.
+    let file = |name: &str| fs::read_to_string(root.join(name)).ok();
     let mut temperature = None;
     for zone in 0..MAX_ZONES {
         let name = ["sys/class/thermal/thermal_zone", &zone.to_string(), "/temp"].concat();
@@ -94,16 +92,8 @@ fn disk(folder: &Path) -> Option<u32> {
     proc::percent(used, used.saturating_add(found.f_bavail))
 }
 
-fn text(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(MAX_FILE).read_to_string(&mut text).ok()?;
-    Some(text)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::run::state::testing::Folder;
 

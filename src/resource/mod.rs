@@ -65,7 +65,8 @@ impl Readings {
     }
 }
 
-/// On the wire: members of `data`. At most 600 bytes, since a note holds no control characters.
+/// On the wire: members of `data`. `res` holds numbers: `load` (average of a minute), `cores`, `mem` and `disk` (percent
+/// in use), `temp` (degrees Celsius); `note` is a text. At most 600 bytes, since a note holds no control characters.
 impl Readings {
     /// Writes them as `"res":{…},"note":"…"`; nothing that is not known.
     pub fn write(&self, out: &mut Writer) {
