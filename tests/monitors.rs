@@ -17,17 +17,20 @@ use common::daemon::Daemon;
 use common::http::{Asked, FakeHttp};
 use common::{SECRETS, SOON, TempDir, wait_for};
 use interrupt_callback::alert::pending::{After, MAX_PENDING};
-use interrupt_callback::clock::{Boot, Now, Tick, Wall};
+use interrupt_callback::alert::standing::DeskStatus;
+use interrupt_callback::clock::{self, Boot, Now, Tick, Wall};
 use interrupt_callback::config::plan::ClientPlan;
 use interrupt_callback::event::Kind;
-use interrupt_callback::keepalive::client::{self, Me};
+use interrupt_callback::keepalive::client::{self, ClientStatus, Me};
 use interrupt_callback::keepalive::monitors::{Monitors, STATE_NAME};
 use interrupt_callback::keepalive::unreachable::Outage;
 use interrupt_callback::keepalive::uri::Uri;
 use interrupt_callback::resolve::Resolver;
 use interrupt_callback::run::board::{Board, State};
+use interrupt_callback::run::status::Status;
 use interrupt_callback::run::threads::Stop;
 use interrupt_callback::secret::Secret;
+use interrupt_callback::zone::Zone;
 use serde_json::Value;
 
 const KEY: &str = SECRETS[0];
@@ -204,6 +207,23 @@ fn plan(host: &str, port: u16) -> ClientPlan {
     }
 }
 
+/// What `status` makes of a monitor.
+fn shown(monitor: ClientStatus) -> (Value, String) {
+    let status = Status {
+        name: "nas@home",
+        folder: "/tmp",
+        zone: &Zone::utc(),
+        now: clock::now(),
+        running: SOON,
+        server: None,
+        hosts: Vec::new(),
+        spot: None,
+        monitors: vec![monitor],
+        desk: DeskStatus::default(),
+    };
+    (serde_json::from_str(&status.json()).unwrap(), status.table())
+}
+
 /// 127.0.0.2 takes connections and says nothing, nobody listens at ::1, the server is at 127.0.0.1.
 #[test]
 fn of_several_addresses_the_one_that_answers_is_kept() {
@@ -222,9 +242,13 @@ fn of_several_addresses_the_one_that_answers_is_kept() {
     let plans = [plan("name.test", port)];
     let clients = client::start_all(&plans, &me, &Arc::default(), &resolver, &stop).unwrap();
     let status = wait_for("a beat", || Some(clients[0].status()).filter(|status| status.last.is_some()));
-    assert_eq!((status.failures, status.error), (0, None), "the first beat found its way");
+    assert_eq!((status.failures, status.error.as_deref()), (0, None), "the first beat found its way");
     let passed: Vec<String> = status.passed_over.iter().map(ToString::to_string).collect();
     assert_eq!(passed, [format!("127.0.0.2:{port}"), format!("[::1]:{port}")]);
+    let (json, table) = shown(status.clone());
+    println!("{table}");
+    assert!(table.contains(&format!("\n  passes over [::1]:{port}, which did not answer\n")), "{table}");
+    assert_eq!(json["monitors"][0]["passed_over"], serde_json::json!(passed));
     let later = wait_for("a later beat", || clients[0].status().last.filter(|last| *last > status.last.unwrap()));
     assert!(later > status.last.unwrap());
     let mut calls = 0;

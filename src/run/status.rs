@@ -197,6 +197,9 @@ impl Status<'_> {
             };
             line(&mut text, &["beats to ", &monitor.label, " (", server, "), ", &answered]);
             problem(&mut text, monitor.error.as_deref());
+            for address in &monitor.passed_over {
+                line(&mut text, &["  passes over ", &address.to_string(), ", which did not answer"]);
+            }
         }
         line(&mut text, &["state in ", self.folder]);
         problem(&mut text, self.state_problem().as_deref());
