@@ -355,12 +355,6 @@ mod tests {
         assert_eq!((notice.kind, notice.left, notice.delivered), (Kind::Interrupt, Some(-3500), false));
         assert_eq!(notice.facts, [(Field::Instance, "i-1".to_owned())]);
         assert_eq!(Report::read(&report.to_json()), Some(report));
-        let text =
-            r#"{"ev":"beat","per":30,"data":{"res":{"load":"high","mem":43,"fan":[1]},"note":"ok","res":7,"x":{}}}"#;
-        let readings = Readings { memory: Some(43), note: "ok".to_owned(), ..Readings::default() };
-        let report = Report::read(text.as_bytes()).unwrap();
-        assert_eq!(report.data.readings, Some(readings));
-        assert_eq!(Report::read(&report.to_json()), Some(report));
     }
 
     #[test]

@@ -123,6 +123,7 @@ mod tests {
     use super::*;
     use crate::clock::{Boot, Now, Tick, Wall};
     use crate::event::{Id, Kind, Moment};
+    use crate::keepalive::beat::Report;
     use crate::keepalive::leaf::walk;
 
     fn full() -> Readings {
@@ -180,6 +181,16 @@ mod tests {
         let rounded = read(r#"{"res":{"load":1.996,"cores":3.7,"mem":99.6,"disk":0.4,"temp":-0.26,"fan":[1]}}"#);
         assert_eq!((rounded.load, rounded.cores, rounded.memory), (Some(200), Some(4), Some(100)));
         assert_eq!((rounded.disk, rounded.temperature), (Some(0), Some(-3)));
+    }
+
+    #[test]
+    fn readings_never_cost_a_beat() {
+        let text =
+            r#"{"ev":"beat","per":30,"data":{"res":{"load":"high","mem":43,"fan":[1]},"note":"ok","res":7,"x":{}}}"#;
+        let readings = Readings { memory: Some(43), note: "ok".to_owned(), ..Readings::default() };
+        let report = Report::read(text.as_bytes()).unwrap();
+        assert_eq!(report.data.readings, Some(readings));
+        assert_eq!(Report::read(&report.to_json()), Some(report));
     }
 
     #[test]
