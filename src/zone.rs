@@ -107,6 +107,13 @@ impl Zone {
         )
     }
 
+    /// Days since 1970 and minutes since midnight, by the local clock.
+    pub fn local(&self, wall: Wall) -> (i64, u16) {
+        let utc = wall.secs().clamp(YEARS.0, YEARS.1);
+        let minutes = (utc + self.offset(utc)).div_euclid(60);
+        (minutes.div_euclid(1440), minutes.rem_euclid(1440) as u16)
+    }
+
     /// Seconds east of UTC.
     fn offset(&self, utc: i64) -> i64 {
         let past = self.changes.partition_point(|(at, _)| *at <= utc);

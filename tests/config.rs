@@ -126,6 +126,9 @@ fn defaults_of_the_sections() {
         (4, Duration::from_secs(5), Duration::from_secs(30 * 86_400))
     );
     assert!(server.key.is_empty() && !server.tell_stopped && server.users.is_empty());
+    assert_eq!((server.hold, server.remind), (Duration::from_secs(120), None));
+    assert!(server.old_key.is_none() && server.expect.is_empty() && server.windows.is_empty());
+    assert_eq!(plan.upstream, None);
     let client = &plan.clients[0];
     assert_eq!((client.period, client.protocol), (Duration::from_secs(30), 2));
     assert_eq!(client.back_in, Duration::from_secs(600));
@@ -280,9 +283,53 @@ fn what_is_unwise_is_told() {
             "c.toml:2: alert.log.not: \"online\" has no effect here: who was told of a beginning \
           is told of its end",
         ),
+        (
+            "[keepalive.server]\nkey = \"a-long-enough-key\"\nnum = 1",
+            "c.toml:3: keepalive.server.num: one lost packet is an alarm; 2 or more tell a silence from a hiccup",
+        ),
+        (
+            "[keepalive.server]\nkey = \"a-long-enough-key\"\nold_key = \"a-long-enough-key\"",
+            "c.toml:3: keepalive.server.old_key: is the same as key",
+        ),
+        (
+            "[keepalive.server]\nkey = \"a-long-enough-key\"\nexpect = [\"web*\"]",
+            "c.toml:3: keepalive.server.expect: is taken as it stands: names that are expected cannot be patterns",
+        ),
+        (
+            "[keepalive.server]\nkey = \"a-long-enough-key\"\n[keepalive.upstream]\nurl = \"http://hc.example.com/\"",
+            "c.toml:4: keepalive.upstream.url: plain http over a public network: everyone on the way can read it; use https",
+        ),
+        ("[keepalive]\nremind = \"6h\"", "c.toml:2: keepalive.remind: has no effect without [keepalive.server]"),
+        ("[[window]]\ntime = \"1:00-2:00\"", "c.toml:1: window: has no effect without [keepalive.server]"),
+        (
+            "[keepalive.server]\nkey = \"a-long-enough-key\"\n[[window]]\ntime = \"0:00-24:00\"",
+            "c.toml:3: window: is always open for all hosts: no silence is ever told",
+        ),
     ] {
         assert_eq!(good(text).warnings, [want], "{text}");
     }
+}
+
+#[test]
+fn windows_and_what_else_a_server_heeds() {
+    let text = "[keepalive]\nperiod = 0.2\nhold = 0\nremind = \"6h\"\n[keepalive.server]\nkey = \"a-long-enough-key\"\n\
+                old_key = { env = \"KEY_IN_ENV\" }\nexpect = [\"nas@home\", \"vps\", \"nas@home\"]\n\
+                [keepalive.upstream]\nurl = \"http://127.0.0.1/ping/x\"\n\
+                [[window]]\ndays = [\"mon\", \"sun\"]\ntime = \"23:00-01:30\"\nhosts = [\"web*\"]\n\
+                [[window]]\ntime = \"03:00-03:00\"\ndays = [\"sat\"]\n";
+    let plan = good(text);
+    assert_eq!(plan.warnings, [""; 0]);
+    let upstream = plan.upstream.unwrap();
+    assert_eq!((upstream.url.reveal(), upstream.period), ("http://127.0.0.1/ping/x", Duration::from_secs(1)));
+    let server = plan.server.unwrap();
+    assert_eq!((server.hold, server.remind), (Duration::ZERO, Some(Duration::from_secs(6 * 3600))));
+    assert_eq!(server.old_key.unwrap().reveal(), "a-key-of-enough-bytes");
+    assert_eq!(server.expect, ["nas@home", "vps"]);
+    let window = |hosts: &[&str], days, from, to| {
+        let hosts = hosts.iter().map(|glob| (*glob).to_owned()).collect();
+        interrupt_callback::config::plan::Window { hosts, days, from, to }
+    };
+    assert_eq!(server.windows, [window(&["web*"], 0b100_0001, 1380, 90), window(&[], 0b10_0000, 180, 180)]);
 }
 
 #[test]

@@ -217,6 +217,8 @@ fn shown(monitor: ClientStatus) -> (Value, String) {
         running: SOON,
         server: None,
         hosts: Vec::new(),
+        silences: Vec::new(),
+        windows: Vec::new(),
         spot: None,
         monitors: vec![monitor],
         desk: DeskStatus::default(),

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::alert::clean::clean;
+use crate::alert::history::{self, History};
 use crate::alert::line::Line;
 use crate::alert::outbox::{Outbox, Restored};
 use crate::alert::pending::{After, Change};
@@ -62,6 +63,8 @@ pub struct Parts {
     pub channels: Vec<Channel>,
     /// What the last run left to be told.
     pub restored: Restored,
+    /// The last incidents. Kept current.
+    pub history: Arc<Mutex<History>>,
     /// What is remembered of the channels.
     pub standings: Vec<(String, Standing)>,
     /// The state directory, for people.
@@ -93,6 +96,7 @@ struct Desk {
     lines: Vec<Line>,
     outbox: Outbox,
     saver: Saver,
+    history: Arc<Mutex<History>>,
     /// What the desk has to tell itself, until the board has room.
     own: Vec<Event>,
     folder: String,
@@ -130,6 +134,11 @@ impl Desk {
         for (name, small) in std::mem::take(&mut restored.small) {
             saver.small(name, small);
         }
+        // What was saved, but not yet in the history, when the last run ended.
+        let known = lock(&parts.history).seq;
+        for record in restored.records.iter().filter(|record| record.seq > known) {
+            lock(&parts.history).note(&record.event);
+        }
         say_removed(&restored, &lines);
         for (channel, seq, bytes) in outbox.restore(restored, now) {
             saver.put(format!("outbox/bad/{seq:016x}.json"), bytes);
@@ -141,6 +150,7 @@ impl Desk {
             lines,
             outbox,
             saver,
+            history: parts.history,
             own: Vec::new(),
             folder: parts.folder,
             stop: parts.stop,
@@ -258,6 +268,7 @@ impl Desk {
             }
             if let Some(event) = &change.event {
                 log::info!("{}", said(event, ": "));
+                lock(&self.history).note(event);
             }
             let lines = &self.lines;
             let takes = |channel: usize, event: &Event| route::takes(&lines[channel].plan, event);
@@ -268,6 +279,9 @@ impl Desk {
             for (channel, count) in self.outbox.bound(&failing, now) {
                 self.lines[channel].losses.add(count, "more alerts than the outbox holds", now.tick);
             }
+        }
+        if let Some(small) = lock(&self.history).to_save(self.outbox.finished.seq, now) {
+            self.saver.small(history::STATE_NAME.to_owned(), small);
         }
     }
 

@@ -7,6 +7,7 @@ pub mod pending;
 pub mod route;
 
 pub mod finished;
+pub mod history;
 pub mod incident;
 pub mod outbox;
 pub mod record;

@@ -3,13 +3,21 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::problem::quoted;
-use crate::config::units::nearest;
+use crate::config::units::{nearest, parse_span};
 use crate::event::Kind;
+use crate::keepalive::heard::name_is_valid;
+use crate::keepalive::silences::Lasts;
 
 /// Exit code of a command line that cannot be understood (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
+
+/// Shortest and longest `--for`.
+const SILENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(366 * 86_400));
+/// Bytes of a note: what fits a beat.
+const MAX_NOTE: usize = 200;
 
 /// What is to be done, and with which file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +48,26 @@ pub enum Command {
     Keygen,
     /// Takes the hosts of this name or glob off the daemon's roster.
     Forget(String),
+    /// Tells nothing of the hosts of this name or glob.
+    Silence {
+        /// The name or glob.
+        glob: String,
+        /// For how long.
+        lasts: Lasts,
+    },
+    /// Takes silences back.
+    Unsilence(String),
+    /// Has the daemon read its configuration again.
+    Reload,
+    /// Lists the last incidents.
+    History {
+        /// Only those of this name or glob; of all if it is empty.
+        glob: String,
+        /// As JSON, not as a table.
+        json: bool,
+    },
+    /// Sets the note that goes with this host's beats.
+    Note(String),
     /// Says goodbye to the heartbeat servers, for good.
     Leave,
     /// Prints the help.
@@ -48,9 +76,24 @@ pub enum Command {
     Version,
 }
 
-const COMMANDS: [&str; 10] =
-    ["run", "check", "test", "status", "simulate", "keygen", "forget", "leave", "help", "version"];
-const OPTIONS: [&str; 4] = ["--config", "--json", "--help", "--version"];
+const COMMANDS: [&str; 15] = [
+    "run",
+    "check",
+    "test",
+    "status",
+    "history",
+    "silence",
+    "unsilence",
+    "note",
+    "reload",
+    "simulate",
+    "keygen",
+    "forget",
+    "leave",
+    "help",
+    "version",
+];
+const OPTIONS: [&str; 6] = ["--config", "--json", "--for", "--until-healthy", "--help", "--version"];
 const SIMULATED: [Kind; 3] = [Kind::Interrupt, Kind::Offline, Kind::Online];
 
 /// What `help` prints.
@@ -64,6 +107,12 @@ Commands:
   check               read the configuration, tell every problem, do nothing else
   test [CHANNEL...]   send a marked message through every channel, or through these
   status              show hosts, notices and channels of the running daemon
+  history [NAME|GLOB] show the last incidents: what began, and when it ended
+  silence NAME|GLOB   tell nothing of these hosts: for some time with --for 2h, until the host
+                      has been down and is back with --until-healthy, else until unsilence
+  unsilence NAME|GLOB tell of these hosts again, at once of what still lasts
+  note TEXT           what this host's beats say of it; \"\" takes it back
+  reload              make the running daemon read its configuration again
   simulate KIND       make the running daemon tell an exercise: interrupt, offline, online
   forget NAME|GLOB    take hosts off the running daemon's roster
   leave               say goodbye to the heartbeat servers for good
@@ -72,7 +121,9 @@ Commands:
 
 Options:
   -c, --config FILE   read this file
-      --json          status as JSON
+      --json          status or history as JSON
+      --for TIME      how long a silence lasts: 30s, 5m, 2h, 15d
+      --until-healthy a silence ends when its host is back
   -h, --help          print this
   -V, --version       print the version
 
@@ -117,6 +168,8 @@ impl std::error::Error for UsageError {}
 struct Words {
     config: Option<PathBuf>,
     json: bool,
+    time: Option<String>,
+    healthy: bool,
     help: bool,
     version: bool,
     /// Command and operands.
@@ -134,6 +187,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
         return Ok(Args { config: words.config, command });
     }
     let json = words.json;
+    let lasts = lasts(&words)?;
     let mut plain = words.plain.into_iter();
     let name = plain.next().unwrap_or_else(|| "run".to_owned());
     let mut operands: Vec<String> = plain.collect();
@@ -144,7 +198,15 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
         "status" => Command::Status { json },
         "simulate" => Command::Simulate(simulated(&operand(&mut operands, "interrupt, offline or online")?)?),
         "keygen" => Command::Keygen,
-        "forget" => Command::Forget(operand(&mut operands, "the name of a host, or a pattern such as \"web*\"")?),
+        "forget" => Command::Forget(operand(&mut operands, HOSTS)?),
+        "silence" => Command::Silence { glob: hosts(operand(&mut operands, HOSTS)?)?, lasts },
+        "unsilence" => Command::Unsilence(hosts(operand(&mut operands, HOSTS)?)?),
+        "reload" => Command::Reload,
+        "history" => {
+            let glob = if operands.is_empty() { String::new() } else { hosts(operands.remove(0))? };
+            Command::History { glob, json }
+        }
+        "note" => Command::Note(note(operand(&mut operands, "a text in quotes")?)?),
         "leave" => Command::Leave,
         "help" => {
             operands.clear();
@@ -156,8 +218,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
     if let Some(extra) = operands.first() {
         return Err(UsageError(format!("{name} takes no argument {}", quoted(extra))));
     }
-    if json && name != "status" {
-        return Err(UsageError(format!("{name} takes no option --json")));
+    for (given, option, takers) in [
+        (json, "--json", ["status", "history"]),
+        (words.time.is_some(), "--for", ["silence"; 2]),
+        (words.healthy, "--until-healthy", ["silence"; 2]),
+    ] {
+        if given && !takers.contains(&&*name) {
+            return Err(UsageError([&*name, " takes no option ", option].concat()));
+        }
     }
     Ok(Args { config: words.config, command })
 }
@@ -181,11 +249,17 @@ fn words(args: &mut dyn Iterator<Item = OsString>) -> Result<Words, UsageError> 
                 set_config(&mut words.config, file)?;
             }
             "--json" => words.json = true,
+            "--for" => {
+                let time = args.next().and_then(|time| time.into_string().ok());
+                words.time = Some(time.ok_or_else(|| UsageError("option --for needs a time".to_owned()))?);
+            }
+            "--until-healthy" => words.healthy = true,
             "-h" | "--help" => words.help = true,
             "-V" | "--version" => words.version = true,
-            _ => match text.strip_prefix("--config=") {
-                Some(file) => set_config(&mut words.config, file.into())?,
-                None => return Err(unknown("option", text, &OPTIONS)),
+            _ => match (text.strip_prefix("--config="), text.strip_prefix("--for=")) {
+                (Some(file), _) => set_config(&mut words.config, file.into())?,
+                (_, Some(time)) => words.time = Some(time.to_owned()),
+                _ => return Err(unknown("option", text, &OPTIONS)),
             },
         }
     }
@@ -215,6 +289,45 @@ fn operand(operands: &mut Vec<String>, what: &str) -> Result<String, UsageError>
     Ok(operands.remove(0))
 }
 
+/// What a silence ends with.
+fn lasts(words: &Words) -> Result<Lasts, UsageError> {
+    let Some(text) = &words.time else {
+        return Ok(if words.healthy { Lasts::UntilHealthy } else { Lasts::Open });
+    };
+    if words.healthy {
+        return Err(UsageError("--for and --until-healthy do not go together".to_owned()));
+    }
+    // Here, as in the configuration, a bare number is seconds.
+    let bare = text.parse().ok().map(Duration::from_secs);
+    match bare.map_or_else(|| parse_span(text), Ok) {
+        Ok(time) if (SILENCE.0..=SILENCE.1).contains(&time) => Ok(Lasts::For(time)),
+        Ok(_) => Err(UsageError(["--for ", &quoted(text), " is out of range; it goes from 1s to 366d"].concat())),
+        Err(why) => Err(UsageError(["--for ", &quoted(text), " ", why].concat())),
+    }
+}
+
+/// What stands for missing hosts.
+const HOSTS: &str = "the name of a host, or a pattern such as \"web*\"";
+
+/// A name or glob that goes over the control socket.
+fn hosts(glob: String) -> Result<String, UsageError> {
+    if name_is_valid(&glob) {
+        return Ok(glob);
+    }
+    let why = " is no name of a host: it has 1 to 128 bytes and no control characters";
+    Err(UsageError([&quoted(&glob), why].concat()))
+}
+
+fn note(text: String) -> Result<String, UsageError> {
+    match text {
+        text if text.len() > MAX_NOTE => {
+            Err(UsageError(["a note has at most ", &MAX_NOTE.to_string(), " bytes"].concat()))
+        }
+        text if text.chars().any(char::is_control) => Err(UsageError("a note is one line".to_owned())),
+        text => Ok(text),
+    }
+}
+
 fn simulated(name: &str) -> Result<Kind, UsageError> {
     let names = SIMULATED.map(Kind::name);
     let kind = SIMULATED.into_iter().find(|kind| kind.name() == name);
@@ -230,86 +343,4 @@ fn unknown(what: &str, word: &str, known: &[&str]) -> UsageError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::ffi::OsStringExt;
-
-    use super::*;
-
-    fn parsed(line: &str) -> Result<Args, String> {
-        parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn commands() {
-        let names = |names: &[&str]| Command::Test(names.iter().map(|name| (*name).to_owned()).collect());
-        for (line, config, command) in [
-            ("", None, Command::Run),
-            ("run", None, Command::Run),
-            ("--config a.toml", Some("a.toml"), Command::Run),
-            ("-c a.toml check", Some("a.toml"), Command::Check),
-            ("check --config=a.toml", Some("a.toml"), Command::Check),
-            ("test", None, names(&[])),
-            ("test ops -c x mail", Some("x"), names(&["ops", "mail"])),
-            ("test -- -c", None, names(&["-c"])),
-            ("status", None, Command::Status { json: false }),
-            ("--json status", None, Command::Status { json: true }),
-            ("simulate interrupt", None, Command::Simulate(Kind::Interrupt)),
-            ("simulate offline", None, Command::Simulate(Kind::Offline)),
-            ("simulate online", None, Command::Simulate(Kind::Online)),
-            ("keygen", None, Command::Keygen),
-            ("forget web*", None, Command::Forget("web*".to_owned())),
-            ("leave", None, Command::Leave),
-            ("help", None, Command::Help),
-            ("help status", None, Command::Help),
-            ("status -h", None, Command::Help),
-            ("--version", None, Command::Version),
-            ("version", None, Command::Version),
-        ] {
-            assert_eq!(parsed(line), Ok(Args { config: config.map(PathBuf::from), command }), "{line}");
-        }
-    }
-
-    #[test]
-    fn mistakes() {
-        for (line, want) in [
-            ("stauts", "unknown command \"stauts\", did you mean \"status\"?"),
-            ("frobnicate", "unknown command \"frobnicate\""),
-            ("--confg x", "unknown option \"--confg\", did you mean \"--config\"?"),
-            ("-x", "unknown option \"-x\""),
-            ("run --conf=x", "unknown option \"--conf=x\", did you mean \"--config\"?"),
-            ("-c", "option -c needs a file"),
-            ("--config", "option --config needs a file"),
-            ("--config=", "option --config needs a file"),
-            ("-c a -c b", "option --config is given twice"),
-            ("check now", "check takes no argument \"now\""),
-            ("simulate", "an argument is missing: interrupt, offline or online"),
-            ("simulate ofline", "unknown exercise \"ofline\", did you mean \"offline\"?"),
-            ("simulate blind", "unknown exercise \"blind\""),
-            ("simulate offline now", "simulate takes no argument \"now\""),
-            ("forget", "an argument is missing: the name of a host, or a pattern such as \"web*\""),
-            ("forget a b", "forget takes no argument \"b\""),
-            ("check --json", "check takes no option --json"),
-        ] {
-            assert_eq!(parsed(line), Err(format!("{want}; see interrupt-callback help")), "{line}");
-        }
-        let odd = OsString::from_vec(vec![b'a', 0xff]);
-        assert_eq!(
-            parse([odd.clone()]).unwrap_err().to_string(),
-            "argument \"a\u{fffd}\" is not UTF-8; see interrupt-callback help"
-        );
-        assert_eq!(parse(["-c".into(), odd.clone()]).unwrap().config, Some(odd.clone().into()));
-        let joined = OsString::from_vec([b"--config=", odd.as_encoded_bytes()].concat());
-        assert_eq!(parse([joined]).unwrap().config, Some(odd.into()));
-    }
-
-    #[test]
-    fn the_help_names_everything() {
-        for word in COMMANDS.iter().chain(&OPTIONS) {
-            assert!(HELP.contains(word), "{word}");
-        }
-        for kind in SIMULATED {
-            assert!(HELP.contains(kind.name()));
-        }
-        assert!(HELP.lines().all(|line| line.len() <= 100));
-    }
-}
+mod tests;

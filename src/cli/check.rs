@@ -56,9 +56,16 @@ fn summary(file: &str, plan: &Plan) -> String {
         ];
         line("server   ", &parts);
     }
+    for window in plan.server.iter().flat_map(|server| &server.windows) {
+        let hosts = if window.hosts.is_empty() { "all hosts".to_owned() } else { window.hosts.join(", ") };
+        line("window   ", &[&clock(window.from), " to ", &clock(window.to), " for ", &hosts]);
+    }
     for client in &plan.clients {
         let protocol = if client.protocol == 1 { ", protocol 1" } else { ", protocol 2" };
         line("client   ", &[&client.uri.label(), " every ", &show_span(client.period), protocol]);
+    }
+    if let Some(upstream) = &plan.upstream {
+        line("upstream ", &["asked every ", &show_span(upstream.period)]);
     }
     for channel in &plan.channels {
         let kind = match channel.kind {
@@ -74,6 +81,11 @@ fn summary(file: &str, plan: &Plan) -> String {
     text
 }
 
+/// Minutes of the day as people write them.
+fn clock(minutes: u16) -> String {
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +94,9 @@ mod tests {
     #[test]
     fn a_good_file() {
         let text = "name = \"x\"\nprovider = \"AliCloud\"\n[keepalive.server]\nkey = { env = \"HOME\" }\n\
-                    listen = \"127.0.0.1:1\"\n[keepalive.client]\nuri = \"ic://default:hunter2@[::1]\"\n";
+                    listen = \"127.0.0.1:1\"\n[keepalive.client]\nuri = \"ic://default:hunter2@[::1]\"\n\
+                    [keepalive.upstream]\nurl = \"http://127.0.0.1/hunter2\"\n\
+                    [[window]]\ntime = \"23:05-4:30\"\nhosts = [\"web*\", \"nas\"]\n";
         let plan = config::parse(text, "FILE", &Env::new(false, &[("HOME", "/h")])).unwrap();
         assert_eq!(
             summary("FILE", &plan),
@@ -90,7 +104,9 @@ mod tests {
              \x20 name     x\n\
              \x20 spot     AliCloud every 10s\n\
              \x20 server   on 127.0.0.1:1: key, 0 users, silent after 4 missed periods and 5s\n\
+             \x20 window   23:05 to 04:30 for web*, nas\n\
              \x20 client   ic://default@[::1]:9080 every 30s, protocol 2\n\
+             \x20 upstream asked every 30s\n\
              \x20 alert    log (log, en)\n\
              \x20 state    /h/.local/state/interrupt-callback\n\
              \x20 control  /h/.local/state/interrupt-callback/control.sock\n"

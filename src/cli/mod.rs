@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
             return EXIT_CONFIG.into();
         }
     };
-    let run = matches!(command, Command::Check | Command::Run);
+    let run = matches!(command, Command::Check | Command::Run | Command::Reload);
     if let (true, Some(why)) = (run, plan.idle()) {
         let absent = if source.named || source.path.exists() { ": " } else { " (no such file): " };
         check::warnings(&plan);
@@ -66,6 +66,16 @@ pub fn main() -> ExitCode {
         Command::Simulate(kind) => remote::run(&plan, &["simulate ", kind.name()].concat(), EXIT_FAILURE),
         Command::Forget(glob) => remote::run(&plan, &["forget ", &glob].concat(), EXIT_FAILURE),
         Command::Leave => remote::leave(&plan),
+        Command::Silence { glob, lasts } => remote::run(&plan, &remote::silence(&glob, lasts), EXIT_FAILURE),
+        Command::Unsilence(glob) => remote::run(&plan, &["unsilence ", &glob].concat(), EXIT_FAILURE),
+        Command::Reload => {
+            check::warnings(&plan);
+            remote::run(&plan, "reload", EXIT_FAILURE)
+        }
+        Command::History { glob, json } => {
+            remote::run(&plan, &["history ", if json { "json " } else { "table " }, &glob].concat(), EXIT_FAILURE)
+        }
+        Command::Note(text) => remote::run(&plan, &["note ", &text].concat(), EXIT_FAILURE),
         _ => crate::run::daemon(&plan),
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{EXIT_DENIED, EXIT_FAILURE, fail, say};
 use crate::config::plan::Plan;
 use crate::control::{self, AskError};
+use crate::keepalive::silences::Lasts;
 
 /// Asks the daemon and prints its answer; exits with the code that it gives, or `nobody` if there is none.
 pub fn run(plan: &Plan, request: &str, nobody: u8) -> ExitCode {
@@ -12,6 +13,16 @@ pub fn run(plan: &Plan, request: &str, nobody: u8) -> ExitCode {
         Ok((code, text)) => tell(code, &text),
         Err(error) => refuse(plan, &error, nobody),
     }
+}
+
+/// The request for a silence: `silence SECONDS|open|healthy GLOB`.
+pub fn silence(glob: &str, lasts: Lasts) -> String {
+    let lasts = match lasts {
+        Lasts::Open => "open".to_owned(),
+        Lasts::UntilHealthy => "healthy".to_owned(),
+        Lasts::For(time) => time.as_secs().to_string(),
+    };
+    ["silence ", &lasts, " ", glob].concat()
 }
 
 /// Says goodbye for good: through the daemon if it runs, since only its run may speak; else directly.

@@ -153,7 +153,8 @@ fn not_kinds(item: Option<Item<'_>>, only: &[Kind]) -> Vec<Kind> {
     not
 }
 
-fn hosts(item: Option<Item<'_>>) -> Vec<String> {
+/// A list of globs for hosts.
+pub fn hosts(item: Option<Item<'_>>) -> Vec<String> {
     let entries = item.and_then(|item| item.list(64)).unwrap_or_default();
     let mut globs = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -166,8 +167,8 @@ fn hosts(item: Option<Item<'_>>) -> Vec<String> {
     globs
 }
 
-/// An address of a channel: checked, and warned of if what is sent there can be read on the way.
-fn address(item: &Item<'_>, secret: &Secret) -> Option<url::HttpUrl> {
+/// An address to tell something to: checked, and warned of if what is sent there can be read on the way.
+pub fn address(item: &Item<'_>, secret: &Secret) -> Option<url::HttpUrl> {
     let url = match url::parse(secret.reveal()) {
         Ok(url) => url,
         Err(why) => return item.bad(why),

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::config::plan::{Auth, ClientPlan, ServerPlan, UserPlan};
+use crate::config::alert::address;
+use crate::config::plan::{Auth, ClientPlan, ServerPlan, UpstreamPlan, UserPlan};
 use crate::config::problem::quoted;
 use crate::config::table::{Item, Table};
 use crate::keepalive::heard::name_is_valid;
@@ -19,6 +20,12 @@ const DAY: Duration = secs(86_400);
 const PERIOD: (Duration, Duration) = (Duration::from_millis(100), DAY);
 /// Longest `grace`.
 const MAX_GRACE: Duration = secs(3600);
+/// Longest `hold`.
+const MAX_HOLD: Duration = secs(3600);
+/// Shortest and longest `remind`.
+const REMIND: (Duration, Duration) = (secs(60), secs(30 * 86_400));
+/// Shortest and longest `upstream.period`.
+const UPSTREAM: (Duration, Duration) = (secs(1), DAY);
 /// Shortest and longest `forget`.
 const FORGET: (Duration, Duration) = (secs(10), secs(3650 * 86_400));
 /// Shortest and longest `back_in`.
@@ -29,6 +36,8 @@ const MAX_LISTEN: usize = 16;
 const MAX_URIS: usize = 16;
 /// Users with keys of their own.
 const MAX_USERS: usize = 256;
+/// Hosts that must be heard of.
+const MAX_EXPECT: usize = 1000;
 /// Bytes under which a key earns a warning: 128 bits.
 const SHORT_KEY: usize = 16;
 
@@ -39,20 +48,54 @@ pub struct Keepalive {
     pub server: Option<ServerPlan>,
     /// `[keepalive.client]`.
     pub clients: Vec<ClientPlan>,
+    /// `[keepalive.upstream]`.
+    pub upstream: Option<UpstreamPlan>,
+}
+
+/// What stands in `[keepalive]` itself.
+struct Times {
+    period: Duration,
+    grace: Duration,
+    hold: Duration,
+    remind: Option<Duration>,
 }
 
 /// Reads `[keepalive]`; `port` is that of the environment.
 pub fn keepalive(root: &mut Table<'_>, port: Option<u16>) -> Keepalive {
     let Some(mut table) = root.table("keepalive") else { return Keepalive::default() };
-    let period = table.span("period", PERIOD).unwrap_or(secs(30));
-    let grace = table.span("grace", (Duration::ZERO, MAX_GRACE)).unwrap_or(secs(5));
-    let server = table.table("server").map(|table| server(table, period, grace, port));
-    let clients = table.table("client").map(|table| clients(table, period)).unwrap_or_default();
+    let (hold, remind) = (table.get("hold"), table.get("remind"));
+    let times = Times {
+        period: table.span("period", PERIOD).unwrap_or(secs(30)),
+        grace: table.span("grace", (Duration::ZERO, MAX_GRACE)).unwrap_or(secs(5)),
+        hold: hold.and_then(|item| item.span((Duration::ZERO, MAX_HOLD))).unwrap_or(secs(120)),
+        remind: remind.and_then(|item| item.span(REMIND)),
+    };
+    let server = table.table("server").map(|table| server(table, &times, port));
+    let clients = table.table("client").map(|table| clients(table, times.period)).unwrap_or_default();
+    let upstream = table.table("upstream").and_then(|table| upstream(table, times.period, server.is_some()));
+    if server.is_none() {
+        hold.iter().chain(&remind).for_each(|item| item.warn(NO_SERVER));
+    }
     table.finish();
-    Keepalive { server, clients }
+    Keepalive { server, clients, upstream }
 }
 
-fn server(mut table: Table<'_>, period: Duration, grace: Duration, port: Option<u16>) -> ServerPlan {
+/// What is said of a key that only a server heeds.
+pub const NO_SERVER: &str = "has no effect without [keepalive.server]";
+
+/// Without a server there is no watchdog whose turning could be told.
+fn upstream(mut table: Table<'_>, period: Duration, watches: bool) -> Option<UpstreamPlan> {
+    let url = table.need("url", "").and_then(|item| address(&item, &item.secret()?));
+    let period = table.span("period", UPSTREAM).unwrap_or(period.max(UPSTREAM.0));
+    if !watches {
+        let why = "needs [keepalive.server]: it tells that the watchdog turns, and there is none";
+        table.item().bad::<()>(why);
+    }
+    table.finish();
+    Some(UpstreamPlan { url: Secret::new(url?.text), period })
+}
+
+fn server(mut table: Table<'_>, times: &Times, port: Option<u16>) -> ServerPlan {
     let listen = listen(table.get("listen"), port);
     let local = listen.iter().all(|address| address.ip().to_canonical().is_loopback());
     let key = table.get("key");
@@ -73,13 +116,20 @@ fn server(mut table: Table<'_>, period: Duration, grace: Duration, port: Option<
     if let Some(text) = unwise {
         table.report.warn(key_at, &table.child("key"), text);
     }
+    let key = key.unwrap_or_default();
+    let old_key = table.get("old_key").and_then(|item| old_key(&item, &key));
+    let num = table.get("num");
+    let count = num.as_ref().and_then(|item| item.whole(1, 100)).unwrap_or(4);
+    if let (Some(num), 1) = (&num, count) {
+        num.warn("one lost packet is an alarm; 2 or more tell a silence from a hiccup");
+    }
     let plan = ServerPlan {
         listen,
-        key: key.unwrap_or_default(),
-        old_key: None,
-        num: table.whole("num", 1, 100).unwrap_or(4),
-        grace,
-        period,
+        key,
+        old_key,
+        num: count,
+        grace: times.grace,
+        period: times.period,
         auth: match table.choice("auth", &["enforce", "permissive"]) {
             Some(1) => Auth::Permissive,
             _ => Auth::Enforce,
@@ -87,13 +137,40 @@ fn server(mut table: Table<'_>, period: Duration, grace: Duration, port: Option<
         tell_stopped: table.get("tell_stopped").and_then(|item| item.flag()).unwrap_or(false),
         forget: table.span("forget", FORGET).unwrap_or(30 * DAY),
         users: table.table("users").map(|users| self::users(&users)).unwrap_or_default(),
-        hold: secs(120),
-        remind: None,
-        expect: Vec::new(),
+        hold: times.hold,
+        remind: times.remind,
+        expect: table.get("expect").map(|item| expected(&item)).unwrap_or_default(),
         windows: Vec::new(),
     };
     table.finish();
     plan
+}
+
+/// Hosts that are told if they are never heard of.
+fn expected(item: &Item<'_>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for entry in item.list(MAX_EXPECT).unwrap_or_default() {
+        let Some(name) = host_name(&entry, "a host's name") else { continue };
+        if name.contains(['*', '?']) {
+            entry.warn("is taken as it stands: names that are expected cannot be patterns");
+        }
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// A key that is still taken beside `key`.
+fn old_key(item: &Item<'_>, key: &Secret) -> Option<Secret> {
+    let old = user_key(item)?;
+    if key.is_empty() {
+        return item.bad("does not go with an empty key, which is open to all");
+    }
+    if old.reveal() == key.reveal() {
+        item.warn("is the same as key");
+    }
+    Some(old)
 }
 
 /// A warning for a key that can be guessed.
@@ -122,7 +199,7 @@ fn user(name: &str, item: Item<'_>) -> Option<UserPlan> {
     }
     let mut table = item.table()?;
     let key = table.need("key", "").and_then(|item| user_key(&item));
-    let old_key = table.get("old_key").map(|item| user_key(&item));
+    let old_key = key.as_ref().zip(table.get("old_key")).map(|(key, item)| old_key(&item, key));
     let host = table.get("host").and_then(|item| host_name(&item, "a host's name"));
     table.finish();
     Some(UserPlan { name: name.to_owned(), key: key?, old_key: old_key.flatten(), host })

@@ -17,6 +17,7 @@ mod url;
 
 mod alert;
 mod keepalive;
+mod window;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -157,7 +158,11 @@ fn whole(mut root: Table<'_>) -> Plan {
     let state_dir = root.get("state_dir").and_then(|item| absolute(&item)).unwrap_or_else(|| env.state_dir());
     let runtime_dir = env.runtime_dir(&state_dir);
     let control = control(&mut root, &runtime_dir);
-    let beats = keepalive::keepalive(&mut root, port);
+    let mut beats = keepalive::keepalive(&mut root, port);
+    let windows = window::windows(&mut root, beats.server.is_some());
+    if let Some(server) = &mut beats.server {
+        server.windows = windows;
+    }
     let channels = alert::channels(&mut root, language);
     root.finish();
     Plan {
@@ -167,7 +172,7 @@ fn whole(mut root: Table<'_>) -> Plan {
         spot,
         server: beats.server,
         clients: beats.clients,
-        upstream: None,
+        upstream: beats.upstream,
         channels,
         state_dir,
         // Two daemons that are told apart by their sockets must not share the last-beat times beside them.

@@ -10,6 +10,7 @@ use crate::keepalive::beat::{Ev, Reply, Report};
 use crate::keepalive::heard::{Granted, Heard, Refusal, name_is_valid};
 use crate::keepalive::host::fnv;
 use crate::keepalive::talk::{End, Talk};
+use crate::keepalive::uri::encode_userinfo;
 use crate::keepalive::v1::{self, KeyCheck, NoMessage};
 use crate::keepalive::wire::{self, First, Hint, Keys, LINE_1, LINE_3};
 use crate::resource::Readings;
@@ -64,6 +65,7 @@ pub struct Side {
     /// Stands in for users that do not exist. Nobody knows its key.
     nobody: Keys,
     check: KeyCheck,
+    old_check: Option<KeyCheck>,
     answer: Vec<u8>,
 }
 
@@ -77,7 +79,10 @@ impl Side {
         getrandom::fill(&mut random).map_err(|_| ErrorKind::Other)?;
         let (nobody, salt) = random.split_at(32);
         let keys = |key: &Secret| Keys::new(key.reveal().as_bytes());
-        let mut users = vec![User { name: DEFAULT_USER.to_owned(), keys: keys(&plan.key), old: None, host: None }];
+        let old = plan.old_key.as_ref();
+        let mut users =
+            vec![User { name: DEFAULT_USER.to_owned(), keys: keys(&plan.key), old: old.map(keys), host: None }];
+        let old_check = |old: &Secret| KeyCheck::new(old, &Secret::new(encode_userinfo(old.reveal())), salt);
         for user in &plan.users {
             users.push(User {
                 name: user.name.clone(),
@@ -93,6 +98,7 @@ impl Side {
             users,
             nobody: Keys::new(nobody),
             check: KeyCheck::new(&plan.key, encoded, salt),
+            old_check: old.map(old_check),
             answer: v1::answer(identity),
         })
     }
@@ -139,16 +145,18 @@ impl Side {
         // An unknown user costs the same time as one with a wrong key.
         let mut keys = user.map_or(&self.nobody, |user| &user.keys);
         let mut body = keys.open_report(line1, line2, line3);
+        let mut old_key = false;
         if body.is_none()
             && let Some(old) = user.and_then(|user| user.old.as_ref())
         {
             keys = old;
             body = old.open_report(line1, line2, line3);
+            old_key = true;
         }
         let (Some(user), Some(body)) = (user, body) else {
             return deny(&mut talk, Hint::Denied, "wrong key or unknown user");
         };
-        let granted = judge(user, &name, from, body, ear);
+        let granted = judge((user, old_key), &name, from, body, ear);
         let line4 = keys.seal_reply(line1, line2, line3, Reply::to_json(granted));
         talk.send(&line4)?;
         Ok(match granted {
@@ -169,7 +177,10 @@ impl Side {
                 return (if open { v1::INVALID } else { Hint::Version.line() }, outcome);
             }
         };
-        let right = self.check.passes(&message);
+        // Both are looked at: how long it takes says nothing about which one was right.
+        let old = self.old_check.as_ref().is_some_and(|check| check.passes(&message));
+        let new = self.check.passes(&message);
+        let right = new || old;
         let valid = name_is_valid(&message.name);
         if !open {
             // The same answer to a right and to a wrong key: there is nothing to guess with.
@@ -192,7 +203,7 @@ impl Side {
             name: &message.name,
             from,
             protocol: 1,
-            old_key: false,
+            old_key: !new,
             report: &report,
         }) {
             Ok(_) => (&self.answer, Outcome::Counted(fnv(message.name.as_bytes()))),
@@ -209,7 +220,7 @@ fn deny(talk: &mut Talk<'_>, hint: Hint, why: &'static str) -> io::Result<Outcom
 
 /// The answer to a body whose MAC was right: when the next beat is wanted and the lease, or the code of a refusal.
 fn judge(
-    user: &User,
+    (user, old_key): (&User, bool),
     name: &str,
     from: SocketAddr,
     body: &[u8],
@@ -223,7 +234,7 @@ fn judge(
         ear.refused(&user.name, name, Some(host));
         return Err(Refusal::NameTaken.code());
     }
-    let heard = Heard { user: &user.name, name, from, protocol: 2, old_key: false, report: &report };
+    let heard = Heard { user: &user.name, name, from, protocol: 2, old_key, report: &report };
     let granted = ear.hear(&heard).map_err(Refusal::code)?;
     Ok((clock::millis(granted.next).min(report.per), clock::millis(granted.lease)))
 }

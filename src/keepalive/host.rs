@@ -72,6 +72,8 @@ pub struct Host {
     pub incident: Id,
     /// The user whose key speaks for it; `None` for `default`.
     pub user: Option<Box<str>>,
+    /// Its last beat came with the old key of its user.
+    pub old_key: bool,
     /// Where its last beat came from.
     pub from: SocketAddr,
     /// 1 or 2.
@@ -174,6 +176,9 @@ impl Host {
         if let Some(user) = &self.user {
             out.key("user").text(user);
         }
+        if self.old_key {
+            out.key("old_key").flag(true);
+        }
         out.key("carried").open('[');
         self.carried.iter().for_each(|carried| carried.write(out));
         out.close(']').close('}');
@@ -187,6 +192,7 @@ impl Host {
             seq: json::uint(value, "seq")?,
             incident: Id::parse(json::text(value, "incident")?)?,
             user: json::text(value, "user").map(Into::into),
+            old_key: json::flag(value, "old_key"),
             from: json::text(value, "from")?.parse().ok()?,
             protocol: u8::try_from(json::uint(value, "protocol")?).ok()?,
             standing: Standing::ALL.into_iter().find(|standing| standing.name() == state)?,

@@ -79,6 +79,11 @@ impl Roster {
     /// Whether all of this server's own channels (but `log`) get no answer: its network may be gone.
     pub fn channels_fail(&mut self, _fail: bool) {}
 
+    /// The rules it goes by.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The silences by command.
     pub fn silences(&self) -> &Silences {
         &self.silences
@@ -206,6 +211,7 @@ impl Roster {
             seq: 0,
             incident: self.incident(heard.name, now),
             user: user(heard),
+            old_key: heard.old_key,
             from: heard.from,
             protocol: heard.protocol,
             standing: Standing::Up,
@@ -239,7 +245,7 @@ impl Roster {
         let server = self.rules.server.clone();
         let Some(host) = self.hosts.get_mut(heard.name) else { return Note::Nothing };
         let user = user(heard);
-        let moved = host.from.ip() != heard.from.ip() || host.user != user;
+        let moved = host.from.ip() != heard.from.ip() || host.user != user || host.old_key != heard.old_key;
         let mut save = moved || host.protocol != heard.protocol || host.run != run;
         let restarted = host.run != run && run != 0;
         if host.standing == Standing::Up {
@@ -255,6 +261,7 @@ impl Roster {
             save = true;
         }
         host.user = user;
+        host.old_key = heard.old_key;
         host.from = heard.from;
         host.protocol = heard.protocol;
         host.last = now.tick;

@@ -1,5 +1,7 @@
 //! The thread that scans the roster, and the file of last-beat times.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Now, Tick};
@@ -8,6 +10,7 @@ use crate::keepalive::host::Frame;
 use crate::keepalive::hosts::SHARDS;
 use crate::keepalive::roster::Roster;
 use crate::run::board::Board;
+use crate::run::notify::notify;
 use crate::run::threads::{Bell, Stop};
 
 /// From one saving of the last-beat times to the next: in the runtime directory, which is memory, …
@@ -26,10 +29,21 @@ pub enum Place {
     State,
 }
 
+/// Who is shown that the loop turns.
+#[derive(Clone, Debug)]
+pub struct Signs {
+    /// Counts its turns.
+    pub turns: Arc<AtomicU32>,
+    /// From one `WATCHDOG=1` for the service manager to the next, if it wants any.
+    pub every: Option<Duration>,
+}
+
 /// Scans until the end. `save` hands a file of last-beat times to the store and must not wait.
-pub fn run(board: &Board, bell: &Bell, stop: &Stop, mut save: impl FnMut(Place, Vec<u8>)) {
+pub fn run(board: &Board, bell: &Bell, stop: &Stop, signs: &Signs, mut save: impl FnMut(Place, Vec<u8>)) {
     let mut runtime = clock::tick();
     let mut state = runtime;
+    let most = signs.every.unwrap_or(Duration::MAX);
+    let mut signed = None;
     while !stop.is_stopped() {
         let now = clock::now();
         let (next, news) = {
@@ -47,7 +61,15 @@ pub fn run(board: &Board, bell: &Bell, stop: &Stop, mut save: impl FnMut(Place, 
             state = now.tick;
             save(Place::State, beats(board, &now));
         }
-        bell.wait(next.since(clock::tick()).max(Duration::from_millis(1)));
+        signs.turns.fetch_add(1, Ordering::Relaxed);
+        if signs.every.is_some() && signed.is_none_or(|at| now.tick.since(at) >= most) {
+            signed = Some(now.tick);
+            // What it misses, it tells the service manager itself.
+            if let Err(error) = notify("WATCHDOG=1") {
+                log::debug!("NOTIFY_SOCKET: {error}");
+            }
+        }
+        bell.wait(next.since(clock::tick()).min(most).max(Duration::from_millis(1)));
     }
     let bytes = beats(board, &clock::now());
     save(Place::Runtime, bytes.clone());

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::alert::history::History;
 use crate::alert::pending::After;
 use crate::alert::route::glob_matches;
 use crate::alert::standing::DeskStatus;
@@ -46,6 +47,8 @@ pub struct Answers {
     pub desk: Arc<Mutex<DeskStatus>>,
     /// The state directory.
     pub folder: String,
+    /// The last incidents.
+    pub history: Arc<Mutex<History>>,
     /// The simulated outage that has not ended yet.
     pub simulated: Option<(Id, Tick)>,
 }
@@ -59,12 +62,19 @@ impl Answers {
             "forget" => self.forget(argument),
             "leave" => self.leave(),
             "note" => self.note(argument),
+            "silence" => self.silence(argument),
+            "unsilence" => self.unsilence(argument),
+            "history" => self.history(argument),
             _ => Err(format!("this daemon ({}) does not know {}", env!("CARGO_PKG_VERSION"), quoted(word))),
         }
     }
 
     fn status(&self, json: bool) -> Answer {
         let now = clock::now();
+        let (silences, windows) = {
+            let state = self.board.lock();
+            (state.roster.silences().standing(&now), state.roster.rules().windows.clone())
+        };
         let status = Status {
             name: &self.me,
             folder: &self.folder,
@@ -73,6 +83,8 @@ impl Answers {
             running: now.tick.since(self.started),
             server: self.server.as_ref().map(|server| server.listening()),
             hosts: self.hosts(),
+            silences,
+            windows,
             spot: self.spot.as_ref().map(|spot| lock(spot).clone()),
             monitors: self.clients.iter().map(Client::status).collect(),
             desk: lock(&self.desk).clone(),
@@ -81,7 +93,7 @@ impl Answers {
     }
 
     /// A part at a time, so that the roster is never locked for long.
-    fn hosts(&self) -> Vec<(Box<str>, Host)> {
+    pub fn hosts(&self) -> Vec<(Box<str>, Host)> {
         let mut hosts = Vec::new();
         for shard in 0..SHARDS {
             hosts.append(&mut self.board.lock().roster.hosts().copy(shard));

@@ -3,14 +3,18 @@
 pub mod answers;
 pub mod board;
 pub mod identity;
+pub mod ledger;
 pub mod load;
 pub mod logger;
 pub mod notify;
+pub mod quiet;
 pub mod restore;
 pub mod state;
 pub mod status;
 pub mod store;
+pub mod table;
 pub mod threads;
+pub mod upstream;
 
 use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -29,7 +33,8 @@ use signal_hook::low_level::pipe;
 use crate::alert::Parcel;
 use crate::alert::channel::{self, ChannelState, Tools};
 use crate::alert::desk::{self, Channel};
-use crate::alert::pending::{After, Pending};
+use crate::alert::history;
+use crate::alert::pending::Pending;
 use crate::alert::sender::Deliver;
 use crate::alert::standing::DeskStatus;
 use crate::cli::{EXIT_CONFIG, EXIT_FAILURE, fail};
@@ -37,14 +42,14 @@ use crate::clock::{self, Now};
 use crate::config::plan::{ChannelPlan, Plan, ServerPlan};
 use crate::config::units::show_span;
 use crate::control;
-use crate::event::{Event, Field, Id, Kind, Moment};
 use crate::keepalive::carry::Carry;
 use crate::keepalive::client::{self, Client, Me};
 use crate::keepalive::monitors::{self, Monitors};
 use crate::keepalive::rules::Rules;
 use crate::keepalive::server::{self, Server};
+use crate::keepalive::silences;
 use crate::keepalive::uri::encode_userinfo;
-use crate::keepalive::watchdog::{self, BEATS_FILE, Place};
+use crate::keepalive::watchdog::{self, BEATS_FILE, Place, Signs};
 use crate::resolve::Resolver;
 use crate::run::answers::Answers;
 use crate::run::board::{Board, State};
@@ -137,7 +142,8 @@ impl Daemon {
             log::warn!("{folder}: in memory, alerts and roster do not survive a reboot");
         }
         let now = clock::now();
-        let loaded = load(&plan.state_dir, &[spot::STATE_NAME, monitors::STATE_NAME], restore::is_shard);
+        let small = [spot::STATE_NAME, monitors::STATE_NAME, silences::STATE_NAME, history::STATE_NAME];
+        let loaded = load(&plan.state_dir, &small, restore::is_shard);
         let (to_desk, inbox) = sync_channel(DESK_QUEUE);
         let board = board(plan, &loaded, &to_desk, &me, &zone, &now);
         let stop = Stop::default();
@@ -146,9 +152,10 @@ impl Daemon {
         let resolver = Arc::new(Resolver::default());
         let carry = Arc::new(Carry::default());
         let desk_status = Arc::new(Mutex::new(DeskStatus::default()));
-        let saved_spot = saved_spot(&loaded);
+        let saved_spot = restore::spot(&loaded);
         let told = loaded.small(monitors::STATE_NAME).map(|small| &*small.json);
         let own = Arc::new(Me::new(&me)?.with(&plan.state_dir, Monitors::new(&board, told)));
+        let history = Arc::new(Mutex::new(restore::history(&loaded)));
         let delivered = carry.clone();
         let desk = desk::start(desk::Parts {
             board: board.clone(),
@@ -156,6 +163,7 @@ impl Daemon {
             desk: to_desk,
             store: to_store.clone(),
             channels: channels(plan, &resolver, &zone, &stop),
+            history: history.clone(),
             restored: loaded.outbox,
             standings: loaded.channels,
             folder: folder.clone(),
@@ -170,15 +178,20 @@ impl Daemon {
         let server = match &plan.server {
             Some(plan) => {
                 let server = start_server(plan, &me, &board, &bell, &stop)?;
-                threads.push(start_watchdog(&board, &bell, &stop, to_store)?);
                 Some(Arc::new(server))
             }
-            // The store ends once nobody can send to it.
-            None => {
-                drop(to_store);
-                None
-            }
+            None => None,
         };
+        let signs = Signs { turns: Arc::default(), every: notify::watchdog_every() };
+        let turns = signs.turns.clone();
+        // The store ends once nobody can send to it.
+        let to_store = server.is_some().then_some(to_store);
+        if to_store.is_some() || signs.every.is_some() {
+            threads.push(start_watchdog(&board, &bell, &stop, signs, to_store)?);
+        }
+        if let Some(upstream) = &plan.upstream {
+            threads.push(upstream::start(upstream, turns, resolver.clone(), &stop)?);
+        }
         let mut spot = None;
         if let Some((status, thread)) = start_spot(plan, &me, &board, &carry, &resolver, &stop, saved_spot)? {
             spot = Some(status);
@@ -195,6 +208,7 @@ impl Daemon {
             clients: clients.clone(),
             spot,
             desk: desk_status,
+            history,
             folder,
             simulated: None,
         };
@@ -277,7 +291,7 @@ fn board(plan: &Plan, loaded: &Loaded, desk: &SyncSender<Parcel>, me: &str, zone
     let rules = plan.server.as_ref().map_or_else(Rules::default, |server| Rules::new(server, me, zone));
     let (roster, last) = restore::roster(loaded, rules, &plan.state_dir, &plan.runtime_dir, now);
     let board = Arc::new(Board::new(State { roster, pending: Pending::after(last) }, desk.clone()));
-    tell_damage(&board, loaded, plan, me, now);
+    restore::tell_damage(&board, loaded, plan, me, now);
     board
 }
 
@@ -308,16 +322,6 @@ fn ready(plan: &Plan, me: &str, server: Option<&Server>) -> String {
         before = ", ";
     }
     text
-}
-
-/// The state of the notices, and whether a channel has taken the one that stands.
-fn saved_spot(loaded: &Loaded) -> (Option<String>, bool) {
-    let Some(small) = loaded.small(spot::STATE_NAME) else { return (None, false) };
-    let delivered = spot::tracker::standing(&small.json).is_some_and(|id| {
-        let waits = loaded.outbox.records.iter().any(|record| record.event.id == id);
-        !waits && loaded.outbox.finished.contains(id)
-    });
-    (Some(small.json.clone()), delivered)
 }
 
 type Spot = (Arc<Mutex<SpotStatus>>, JoinHandle<()>);
@@ -364,11 +368,13 @@ fn start_watchdog(
     board: &Arc<Board>,
     bell: &Bell,
     stop: &Stop,
-    store: SyncSender<Parcel>,
+    signs: Signs,
+    store: Option<SyncSender<Parcel>>,
 ) -> io::Result<JoinHandle<()>> {
     let (board, bell, stop) = (board.clone(), bell.clone(), stop.clone());
     spawn("watchdog", SMALL_STACK, move || {
-        watchdog::run(&board, &bell, &stop, |place, bytes| {
+        watchdog::run(&board, &bell, &stop, &signs, |place, bytes| {
+            let Some(store) = &store else { return };
             let root = if place == Place::State { Root::State } else { Root::Runtime };
             let put = Job::Put { file: BEATS_FILE.to_owned(), bytes, keep_previous: false };
             // A store that is busy gets the next ones.
@@ -409,20 +415,6 @@ fn channels(plan: &Plan, resolver: &Arc<Resolver>, zone: &Zone, stop: &Stop) -> 
         })
     };
     plan.channels.iter().map(|plan| Channel { plan: plan.clone(), deliver: deliver(plan) }).collect()
-}
-
-fn tell_damage(board: &Board, loaded: &Loaded, plan: &Plan, me: &str, now: &Now) {
-    if loaded.damaged.is_empty() {
-        return;
-    }
-    let files = loaded.damaged.join(", ");
-    log::warn!("{}: damaged and set aside: {files}", plan.state_dir.display());
-    let incident = Id::of(&[b"damaged", me.as_bytes(), &now.boot.0.to_be_bytes(), &now.tick.0.to_be_bytes()]);
-    let event = Event::new(Kind::StateDamaged, incident, me, Moment::at(now.tick, now))
-        .with_text(Field::Path, format!("{}: {files}", plan.state_dir.display()));
-    if !board.post(Some(event), After::Nothing) {
-        log::error!("no room to tell of damaged files");
-    }
 }
 
 fn chance() -> io::Result<u32> {

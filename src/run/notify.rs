@@ -6,6 +6,24 @@
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+/// Longest time between two signs of life that makes sense.
+const MAX_WATCHDOG: Duration = Duration::from_secs(24 * 3600);
+
+/// How often the service manager wants `WATCHDOG=1`: half of `WATCHDOG_USEC`, if it is meant for this process
+/// (sd_watchdog_enabled(3)).
+pub fn watchdog_every() -> Option<Duration> {
+    let text = |name| std::env::var(name).ok();
+    let pid = text("WATCHDOG_PID");
+    every(&text("WATCHDOG_USEC")?, pid.as_deref(), std::process::id())
+}
+
+fn every(usec: &str, pid: Option<&str>, own: u32) -> Option<Duration> {
+    let ours = pid.is_none_or(|pid| pid.parse() == Ok(own));
+    let usec = usec.parse().ok().filter(|usec| ours && *usec > 0)?;
+    Some((Duration::from_micros(usec) / 2).min(MAX_WATCHDOG))
+}
 
 /// Says `state` (`READY=1`, `STOPPING=1`, …) to the service manager, if there is one that listens.
 ///
@@ -21,4 +39,26 @@ pub fn notify(state: &str) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
     socket.send_to_addr(state.as_bytes(), &address).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_what_the_service_manager_asks_for() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        for (usec, pid, want) in [
+            ("30000000", None, ms(15_000)),
+            ("30000000", Some("42"), ms(15_000)),
+            ("30000000", Some("43"), None),
+            ("30000000", Some(""), None),
+            ("0", None, None),
+            ("", None, None),
+            ("-1", None, None),
+            ("18446744073709551615", None, Some(MAX_WATCHDOG)),
+        ] {
+            assert_eq!(every(usec, pid, 42), want, "{usec} {pid:?}");
+        }
+    }
 }

@@ -4,13 +4,20 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::alert::history::{self, History};
 use crate::alert::pending::After;
 use crate::clock::Now;
+use crate::config::Plan;
+use crate::event::{Event, Field, Id, Kind, Moment};
+use crate::json;
 use crate::keepalive::host::Shard;
 use crate::keepalive::roster::Roster;
 use crate::keepalive::rules::Rules;
+use crate::keepalive::silences::{self, Silences};
 use crate::keepalive::watchdog::{BEATS_FILE, restore_beats};
+use crate::run::board::Board;
 use crate::run::load::Loaded;
+use crate::spot;
 
 /// Bytes of the file of last-beat times: 10,000 lines of some 35.
 const MAX_BEATS: u64 = 1024 * 1024;
@@ -48,7 +55,47 @@ pub fn roster(loaded: &Loaded, rules: Rules, state: &Path, runtime: &Path, now: 
             log::warn!("{}: damaged, last beats may be off", folder.join(BEATS_FILE).display());
         }
     }
+    if let Some(silences) = loaded.small(silences::STATE_NAME) {
+        match json::read(silences.json.as_bytes()).and_then(|value| Silences::read(&value, now)) {
+            Some(silences) => roster.restore_silences(silences),
+            None => log::warn!("silences.json: damaged, nobody is silenced"),
+        }
+    }
     (roster, last)
+}
+
+/// The state of the notices, and whether a channel has taken the one that stands.
+pub fn spot(loaded: &Loaded) -> (Option<String>, bool) {
+    let Some(small) = loaded.small(spot::STATE_NAME) else { return (None, false) };
+    let delivered = spot::tracker::standing(&small.json).is_some_and(|id| {
+        let waits = loaded.outbox.records.iter().any(|record| record.event.id == id);
+        !waits && loaded.outbox.finished.contains(id)
+    });
+    (Some(small.json.clone()), delivered)
+}
+
+/// The last incidents.
+pub fn history(loaded: &Loaded) -> History {
+    let Some(small) = loaded.small(history::STATE_NAME) else { return History::default() };
+    History::read(small).unwrap_or_else(|| {
+        log::warn!("history.json: damaged, the history begins anew");
+        History::default()
+    })
+}
+
+/// Tells which files were damaged, if any were.
+pub fn tell_damage(board: &Board, loaded: &Loaded, plan: &Plan, me: &str, now: &Now) {
+    if loaded.damaged.is_empty() {
+        return;
+    }
+    let files = loaded.damaged.join(", ");
+    log::warn!("{}: damaged and set aside: {files}", plan.state_dir.display());
+    let incident = Id::of(&[b"damaged", me.as_bytes(), &now.boot.0.to_be_bytes(), &now.tick.0.to_be_bytes()]);
+    let event = Event::new(Kind::StateDamaged, incident, me, Moment::at(now.tick, now))
+        .with_text(Field::Path, format!("{}: {files}", plan.state_dir.display()));
+    if !board.post(Some(event), After::Nothing) {
+        log::error!("no room to tell of damaged files");
+    }
 }
 
 fn read(path: &Path) -> Option<Vec<u8>> {

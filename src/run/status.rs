@@ -6,13 +6,15 @@ use crate::alert::message::span;
 use crate::alert::retry::ChannelState;
 use crate::alert::standing::{ChannelStatus, DeskStatus};
 use crate::clock::{Now, Tick, Wall, millis};
-use crate::config::plan::Language;
+use crate::config::plan::{Language, Window};
 use crate::event::Moment;
 use crate::json::Writer;
 use crate::keepalive::client::ClientStatus;
 use crate::keepalive::host::{Host, Standing};
 use crate::keepalive::ports::Listening;
+use crate::keepalive::silences::{Ends, Silence, in_window};
 use crate::order::order;
+use crate::run::table::{Rows, line};
 use crate::spot::SpotStatus;
 use crate::spot::tracker::SpotState;
 use crate::zone::Zone;
@@ -33,6 +35,10 @@ pub struct Status<'a> {
     pub server: Option<Vec<Listening>>,
     /// Known hosts, in any order.
     pub hosts: Vec<(Box<str>, Host)>,
+    /// What is silenced by command.
+    pub silences: Vec<Silence>,
+    /// When silences are not told.
+    pub windows: Vec<Window>,
     /// The cloud.
     pub spot: Option<SpotStatus>,
     /// Heartbeat servers this host beats to.
@@ -65,6 +71,14 @@ impl Status<'_> {
 
     fn since(&self, tick: Tick) -> i64 {
         self.now.tick.0.saturating_sub(tick.0)
+    }
+
+    fn is_silenced(&self, name: &str) -> bool {
+        self.silences.iter().any(|silence| silence.covers(name, &self.now))
+    }
+
+    fn is_in_window(&self, name: &str) -> bool {
+        in_window(&self.windows, name, self.zone, &self.now)
     }
 
     fn server_problem(&self) -> Option<String> {
@@ -111,6 +125,18 @@ impl Status<'_> {
         out.key("hosts").open('[');
         for (name, host) in self.hosts() {
             self.host_json(&mut out, name, host);
+        }
+        out.close(']').key("silences").open('[');
+        for silence in &self.silences {
+            out.open('{').key("glob").text(&silence.glob);
+            match silence.ends {
+                Ends::Never => {}
+                Ends::At(until) => maybe(&mut out, "until", self.time(until).as_deref()),
+                Ends::Healthy => {
+                    out.key("until_healthy").flag(true);
+                }
+            }
+            out.close('}');
         }
         out.close(']');
         if let Some(spot) = &self.spot {
@@ -169,8 +195,15 @@ impl Status<'_> {
         out.key("address").text(&host.from.ip().to_canonical().to_string());
         out.key("protocol").uint(host.protocol.into());
         out.key("user").text(host.user.as_deref().unwrap_or("default"));
-        if is_announced(host) {
-            out.key("announced").flag(true);
+        for (key, is) in [
+            ("old_key", host.old_key),
+            ("announced", is_announced(host)),
+            ("silenced", self.is_silenced(name)),
+            ("window", self.is_in_window(name)),
+        ] {
+            if is {
+                out.key(key).flag(true);
+            }
         }
         out.close('}');
     }
@@ -203,6 +236,9 @@ impl Status<'_> {
         }
         line(&mut text, &["state in ", self.folder]);
         problem(&mut text, self.state_problem().as_deref());
+        for silence in &self.silences {
+            line(&mut text, &["silenced: ", &silence.glob, " ", &until(silence.ends, self.zone, &self.now)]);
+        }
         text.push('\n');
         let mut rows = Rows::new(&["CHANNEL", "STATE", "QUEUED", ""]);
         for channel in &self.desk.channels {
@@ -230,16 +266,39 @@ impl Status<'_> {
             Standing::Offline | Standing::Reclaimed => "forgotten in ",
         };
         let (before, deadline) = if left > 0 { (what, ago(left)) } else { ("now", String::new()) };
+        let state = if is_announced(host) { "up, to be reclaimed" } else { host.standing.name() };
+        let quiet = match () {
+            () if self.is_silenced(name) => ", silenced",
+            () if self.is_in_window(name) => ", in a window",
+            () => "",
+        };
         rows.row(&[
             name,
-            if is_announced(host) { "up, to be reclaimed" } else { host.standing.name() },
+            &[state, quiet].concat(),
             &[&ago(self.since(host.last)), " ago"].concat(),
             &[before, &deadline].concat(),
             &ago(host.worst_gap.into()),
             &host.from.ip().to_canonical().to_string(),
-            if host.protocol == 1 { "1 (key in clear)" } else { "2" },
+            match (host.protocol, host.old_key) {
+                (1, false) => "1 (key in clear)",
+                (1, true) => "1 (old key, in clear)",
+                (_, false) => "2",
+                (_, true) => "2 (old key)",
+            },
             host.told.and_then(|told| self.time(told)).as_deref().unwrap_or("-"),
         ]);
+    }
+}
+
+/// The end of a silence in words.
+pub fn until(ends: Ends, zone: &Zone, now: &Now) -> String {
+    match ends {
+        Ends::Never => "until unsilence".to_owned(),
+        Ends::Healthy => "until it has been down and is back".to_owned(),
+        Ends::At(until) => match Moment::at(until, now).wall(now) {
+            Some(wall) => ["until ", &zone.human(wall)].concat(),
+            None => ["for ", &ago(millis(until.since(now.tick)))].concat(),
+        },
     }
 }
 
@@ -276,7 +335,7 @@ fn maybe(out: &mut Writer, key: &str, text: Option<&str>) {
 }
 
 /// Milliseconds as seconds with three decimals.
-fn seconds(out: &mut Writer, key: &str, ms: i64) {
+pub fn seconds(out: &mut Writer, key: &str, ms: i64) {
     let (sign, ms) = (if ms < 0 { "-" } else { "" }, ms.unsigned_abs());
     out.key(key).raw(&format!("{sign}{}.{:03}", ms / 1000, ms % 1000));
 }
@@ -285,79 +344,15 @@ fn ago(ms: i64) -> String {
     span(Language::En, Duration::from_millis(ms.max(0).unsigned_abs()))
 }
 
-/// Adds a line. What others said goes to a terminal here: it gets no control characters.
-fn line(text: &mut String, parts: &[&str]) {
-    let joined = parts.concat();
-    text.extend(joined.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }));
-    text.push('\n');
-}
-
 fn problem(text: &mut String, problem: Option<&str>) {
     if let Some(problem) = problem {
         line(text, &["  problem: ", problem]);
     }
 }
 
-/// A table under way: a line feed before each row, a tab before each cell.
-struct Rows(String);
-
-impl Rows {
-    fn new(head: &[&str]) -> Rows {
-        let mut rows = Rows(String::new());
-        rows.row(head);
-        rows
-    }
-
-    fn row(&mut self, cells: &[&str]) {
-        self.0.push('\n');
-        for cell in cells {
-            self.0.push('\t');
-            self.0.extend(cell.chars().map(|c| if c.is_control() { ' ' } else { c }));
-        }
-    }
-
-    /// Appends the rows with every column as wide as its widest cell.
-    fn columns(&self, text: &mut String) {
-        // On terminals letters from Hangul on, Chinese among them, are two columns wide.
-        let width = |cell: &str| cell.chars().map(|c| 1 + usize::from(c >= '\u{1100}')).sum::<usize>();
-        let mut widths = Vec::new();
-        for pass in 0..2 {
-            for row in self.0.split('\n').skip(1) {
-                let mut padded = String::new();
-                for (index, cell) in row.split('\t').skip(1).enumerate() {
-                    if index == widths.len() {
-                        widths.push(0);
-                    }
-                    widths[index] = width(cell).max(widths[index]);
-                    padded.push_str(cell);
-                    padded.extend(std::iter::repeat_n(' ', widths[index] + 2 - width(cell)));
-                }
-                if pass > 0 {
-                    line(text, &[&padded]);
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let mut text = String::new();
-        let mut rows = Rows::new(&["HOST", "STATE", ""]);
-        rows.row(&["a", "up", ""]);
-        rows.row(&["密密@home", "down", "why\u{1b}[31m\n"]);
-        rows.columns(&mut text);
-        assert_eq!(
-            text,
-            "HOST       STATE\n\
-             a          up\n\
-             密密@home  down   why [31m\n"
-        );
-    }
 
     #[test]
     fn seconds_have_three_decimals() {

@@ -38,6 +38,7 @@ fn the_example_is_valid_with_every_key() {
         &[
             ("CREDENTIALS_DIRECTORY", credentials.0.to_str().unwrap()),
             ("OLD_NAS_KEY", "the-key-that-it-had-before"),
+            ("OLD_KEY", "the-key-of-all-the-others"),
             ("FEISHU_SECRET", "x"),
             ("PUSH_TOKEN", "Bearer x"),
         ],
@@ -60,6 +61,8 @@ fn the_example_has_every_key_there_is() {
         "keepalive.server",
         "keepalive.server.users.nas",
         "keepalive.client",
+        "keepalive.upstream",
+        "window",
         "alert.feishu",
         "alert.webhook",
         "alert.command",
@@ -67,14 +70,19 @@ fn the_example_has_every_key_there_is() {
     ];
     let mut known = BTreeSet::new();
     for section in sections {
-        let head = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
+        let head = match section {
+            "" => String::new(),
+            "window" => "[[window]]\n".to_owned(),
+            _ => format!("[{section}]\n"),
+        };
         let told = lines(&format!("{head}zzzzzzzzzzzzzzzz = 1"));
         let keys =
             told.iter().find_map(|line| line.split_once("keys here are ")).unwrap_or_else(|| panic!("{told:?}")).1;
         known.extend(keys.split(", ").map(|key| general(section, key)));
     }
     // Tables show as their own keys, not as keys of the table above.
-    for table in ["spot", "keepalive", "alert", "keepalive.server", "keepalive.client", "keepalive.server.users"] {
+    let below = ["server", "client", "upstream", "server.users"].map(|table| format!("keepalive.{table}"));
+    for table in ["spot", "keepalive", "window", "alert"].into_iter().chain(below.iter().map(String::as_str)) {
         assert!(known.remove(table), "{table}");
     }
 
@@ -82,7 +90,7 @@ fn the_example_has_every_key_there_is() {
     let mut section = String::new();
     for line in switched_on().lines().filter(|line| !line.starts_with('#')) {
         if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']').to_owned();
+            section = name.trim_matches(['[', ']']).to_owned();
         } else if let Some((key, _)) = line.split_once(" = ") {
             shown.insert(general(&section, key));
         }

@@ -9,7 +9,10 @@ const WRONG: &[(&str, &str)] = &[
     // Keys.
     ("intervall = 3", "c.toml:1: intervall: unknown key; did you mean \"interval\"?"),
     ("\n\n[keepalive]\nperoid = 3", "c.toml:4: keepalive.peroid: unknown key; did you mean \"period\"?"),
-    ("[keepalive]\nx = 3", "c.toml:2: keepalive.x: unknown key; keys here are period, grace, server, client"),
+    (
+        "[keepalive]\nx = 3",
+        "c.toml:2: keepalive.x: unknown key; keys here are hold, remind, period, grace, server, client, upstream",
+    ),
     ("keepalive.server.nmu = 3", "c.toml:1: keepalive.server.nmu: unknown key; did you mean \"num\"?"),
     (
         "[alert.log]\ntimeout = 3",
@@ -19,7 +22,7 @@ const WRONG: &[(&str, &str)] = &[
     (
         "\"a\\u001b b\" = 1",
         "c.toml:1: \"a\\u{1b} b\": unknown key; keys here are name, provider, interval, spot, \
-          timezone, log, language, state_dir, control, keepalive, alert",
+          timezone, log, language, state_dir, control, keepalive, window, alert",
     ),
     // Types.
     ("name = 3", "c.toml:1: name: must be text in quotes, not a number"),
@@ -166,6 +169,49 @@ const WRONG: &[(&str, &str)] = &[
         "c.toml:3: keepalive.client.protocol: 3 is out of range; it goes \
           from 1 to 2",
     ),
+    // Expected hosts, old keys, the watcher's watcher.
+    ("[keepalive.server]\nexpect = \"nas\"", "c.toml:2: keepalive.server.expect: must be a list, not text"),
+    (
+        "[keepalive.server]\nexpect = [\"nas\", \"\"]",
+        "c.toml:2: keepalive.server.expect: a host's name has 1 to 128 bytes and no control characters",
+    ),
+    (
+        "[keepalive.server]\nold_key = \"hunter2\"",
+        "c.toml:2: keepalive.server.old_key: does not go with an empty key, \
+      which is open to all",
+    ),
+    ("[keepalive.server]\nkey = \"hunter2\"\nold_key = \"\"", "c.toml:3: keepalive.server.old_key: is empty"),
+    ("[keepalive]\nhold = \"2h\"", "c.toml:2: keepalive.hold: \"2h\" is out of range; it goes from 0s to 1h"),
+    ("[keepalive]\nremind = 6", "c.toml:2: keepalive.remind: 6 is out of range; it goes from 1m to 30d"),
+    (
+        "[keepalive.upstream]\nurl = \"http://10.0.0.1/hunter2\"",
+        "c.toml:1: keepalive.upstream: needs [keepalive.server]: it tells that the watchdog turns, and there is none",
+    ),
+    ("[keepalive.server]\n[keepalive.upstream]", "c.toml:2: keepalive.upstream.url: missing"),
+    (
+        "[keepalive.server]\n[keepalive.upstream]\nurl = \"hc.example/hunter2\"",
+        "c.toml:3: keepalive.upstream.url: must begin with http:// or https://",
+    ),
+    (
+        "[keepalive.server]\n[keepalive.upstream]\nurl = \"http://[::1]\"\nperiod = \"500ms\"",
+        "c.toml:4: keepalive.upstream.period: \"500ms\" is out of range; it goes from 1s to 1d",
+    ),
+    // Windows.
+    ("window = 3", "c.toml:1: window: must be a list, not a number"),
+    ("[window]\ntime = \"1:00-2:00\"", "c.toml:1: window: must be a list, not a table"),
+    ("[[window]]\ndays = [\"sat\"]", "c.toml:1: window.time: missing; write time = \"02:00-04:30\""),
+    (
+        "[[window]]\ntime = \"1:00-2:00\"\n[[window]]\ntime = \"2 to 4\"",
+        "c.toml:4: window.time: \"2 to 4\" is no span of time; write \"02:00-04:30\"",
+    ),
+    (
+        "[[window]]\ntime = \"1:00-2:00\"\ndays = [\"sat\", \"sunday\"]",
+        "c.toml:3: window.days: \"sunday\" is not known; known are mon, tue, wed, thu, fri, sat, sun",
+    ),
+    ("[[window]]\ntime = \"1:00-2:00\"\ndays = []", "c.toml:3: window.days: is empty; leave it out for all days"),
+    ("[[window]]\ntime = \"1:00-2:00\"\nhosts = []", "c.toml:3: window.hosts: is empty; leave it out for all hosts"),
+    ("[[window]]\ntime = \"1:00-2:00\"\nhosts = [\"\"]", "c.toml:3: window.hosts: an empty pattern matches nothing"),
+    ("[[window]]\ntime = \"1:00-2:00\"\nday = \"sat\"", "c.toml:3: window.day: unknown key; did you mean \"days\"?"),
     // Channels.
     ("[alert.ops]", "c.toml:1: alert.ops: is no kind of channel; add kind = \"…\": feishu, webhook, command, log"),
     (
@@ -340,6 +386,10 @@ fn too_many_of_anything() {
     assert_eq!(lines(&uris), ["c.toml:2: keepalive.client.uris: has 17 entries, at most 16 are allowed"]);
     let uris = uris.replacen("\"ic://h0\",", "", 1) + "\nuri = \"ic://x\"";
     assert_eq!(lines(&uris), ["c.toml:2: keepalive.client.uris: at most 16 servers are allowed"]);
+    let windows = many(65, &|_| "[[window]]\ntime = \"1:00-2:00\"\n".to_owned());
+    assert_eq!(lines(&windows), ["c.toml:1: window: has 65 entries, at most 64 are allowed"]);
+    let expect = format!("[keepalive.server]\nexpect = [{}]", many(1001, &|n| format!("\"h{n}\",")));
+    assert_eq!(lines(&expect), ["c.toml:2: keepalive.server.expect: has 1001 entries, at most 1000 are allowed"]);
     let unknown = many(3000, &|n| format!("x{n} = 1\n"));
     assert_eq!(lines(&unknown).len(), 101);
     assert_eq!(lines(&unknown)[100], "c.toml: 2900 more problems");

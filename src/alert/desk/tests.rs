@@ -47,6 +47,7 @@ impl Daemon {
         let (stop, status) = (Stop::default(), Arc::new(Mutex::new(DeskStatus::default())));
         let (tell, delivered) = sync_channel(1024);
         let thread = start(Parts {
+            history: Arc::default(),
             board: Arc::clone(&board),
             inbox,
             desk,
