@@ -8,7 +8,9 @@ use crate::alert::limit::Bucket;
 use crate::alert::retry::{self, Jitter, Pace};
 use crate::alert::{Form, Message, Verdict};
 use crate::clock::{Now, Tick};
-use crate::event::{Event, Fact, Field, Id, Kind, Moment, Phase};
+use crate::event::{Event, Id, Moment};
+
+use unit::{Entry, Head};
 
 /// Members of a digest; what is beyond goes into the next one.
 pub const MAX_MEMBERS: usize = 100;
@@ -28,43 +30,10 @@ pub struct Offer {
     pub queued: Moment,
     /// At how many starts in a row it was found in flight.
     pub starts: u8,
-    /// The digest it was frozen into before a restart.
+    /// The digest it was frozen into, in this run or before a restart.
     pub group: Option<Id>,
     /// Set by the desk when it must not be told any more.
     pub revoked: Arc<AtomicBool>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    offer: Offer,
-    incident: Id,
-    queued: Tick,
-    due: Tick,
-    tries: u32,
-    /// What the channel had taken when this one failed first.
-    passed: u32,
-    /// Goes by itself: a message of several was refused as a whole.
-    alone: bool,
-    marked: bool,
-}
-
-impl Entry {
-    fn is_minimal(&self) -> bool {
-        self.offer.starts >= MINIMAL_AFTER
-    }
-
-    fn is_joinable(&self) -> bool {
-        !self.alone && !self.is_minimal() && self.offer.group.is_none()
-    }
-
-    fn is_urgent(&self, now: &Now) -> bool {
-        let end = match self.offer.event.fact(Field::Deadline) {
-            Some(Fact::Time(deadline)) => deadline.tick(now),
-            _ => None,
-        };
-        self.offer.event.kind == Kind::Interrupt
-            && now.tick < end.unwrap_or_else(|| self.queued + URGENT_WITHOUT_DEADLINE)
-    }
 }
 
 /// What to do next.
@@ -104,15 +73,6 @@ pub enum Fate {
     Unfolded,
 }
 
-/// What may go before anything else of its incident.
-struct Head {
-    seq: u64,
-    at: Tick,
-    urgent: bool,
-    tries: u32,
-    joinable: bool,
-}
-
 /// Everything one channel still has to tell.
 #[derive(Debug)]
 pub struct Backlog {
@@ -121,12 +81,14 @@ pub struct Backlog {
     pace: Pace,
     bucket: Bucket,
     jitter: Jitter,
+    /// The program is ending: nobody waits for company any more.
+    closing: bool,
 }
 
 impl Backlog {
     /// An empty one.
     pub fn new(pace: Pace, bucket: Bucket, jitter: Jitter) -> Backlog {
-        Backlog { entries: Vec::new(), pace, bucket, jitter }
+        Backlog { entries: Vec::new(), pace, bucket, jitter, closing: false }
     }
 
     /// How the channel is doing.
@@ -138,7 +100,9 @@ impl Backlog {
     pub fn push(&mut self, offer: Offer, now: &Now) {
         let queued = offer.queued.tick(now).unwrap_or(now.tick).min(now.tick);
         let (seq, incident) = (offer.seq, offer.event.incident);
-        let entry = Entry { offer, incident, queued, due: now.tick, tries: 0, passed: 0, alone: false, marked: false };
+        let came = now.tick;
+        let entry =
+            Entry { offer, incident, queued, came, due: came, tries: 0, passed: 0, alone: false, marked: false };
         match self.place(seq) {
             Ok(place) => self.entries[place] = entry,
             Err(place) => self.entries.insert(place, entry),
@@ -164,9 +128,15 @@ impl Backlog {
     /// What is to be done now. An attempt must be followed by its [`Backlog::verdict`].
     pub fn next(&mut self, now: &Now) -> Next {
         self.entries.retain(|entry| !entry.offer.revoked.load(Ordering::Relaxed));
-        let heads = self.heads(now);
-        let (ready, waiting): (Vec<Head>, Vec<Head>) = heads.into_iter().partition(|head| head.at <= now.tick);
-        let later = waiting.iter().map(|head| head.at).min();
+        let mut ready = self.heads(now);
+        let mut later: Option<Tick> = None;
+        ready.retain(|head| {
+            let waits = head.at > now.tick;
+            if waits && later.is_none_or(|later| head.at < later) {
+                later = Some(head.at);
+            }
+            !waits
+        });
         let Some(first) = self.choose(&ready) else {
             return later.map_or(Next::Idle, Next::Wait);
         };
@@ -177,32 +147,6 @@ impl Backlog {
         }
         self.bucket.take(now.tick);
         Next::Attempt(self.attempt(first, &ready, free == 1))
-    }
-
-    /// The first of each incident and of each digest, in order.
-    fn heads(&self, now: &Now) -> Vec<Head> {
-        let mut heads = Vec::new();
-        for (place, entry) in self.entries.iter().enumerate() {
-            let before = &self.entries[..place];
-            let group = entry.offer.group;
-            if before
-                .iter()
-                .any(|other| other.incident == entry.incident || (group.is_some() && other.offer.group == group))
-            {
-                continue;
-            }
-            let seq = entry.offer.seq;
-            let urgent = entry.is_urgent(now);
-            let woken = urgent && (entry.tries == 0 || !self.pace.is_parked());
-            // An end that has come makes a new message of a beginning that was refused: no reason to wait.
-            let mut due = entry.due;
-            for member in self.members(&self.unit(seq)) {
-                due = due.min(member.due);
-            }
-            let at = if woken { due } else { due.max(self.pace.until()) };
-            heads.push(Head { seq, at, urgent, tries: entry.tries, joinable: entry.is_joinable() });
-        }
-        heads
     }
 
     fn choose<'a>(&self, ready: &'a [Head]) -> Option<&'a Head> {
@@ -216,37 +160,11 @@ impl Backlog {
         Some(first)
     }
 
-    /// What goes in one message with `seq`: its digest, or the end of the incident it begins.
-    fn unit(&self, seq: u64) -> Vec<u64> {
-        let mut unit = vec![seq];
-        let Ok(place) = self.place(seq) else {
-            return unit;
-        };
-        let (head, later) = (&self.entries[place], &self.entries[place + 1..]);
-        if head.offer.group.is_some() {
-            unit.extend(
-                later.iter().filter(|entry| entry.offer.group == head.offer.group).map(|entry| entry.offer.seq),
-            );
-        } else if head.is_joinable() && head.offer.event.kind.phase() == Phase::Begin {
-            for entry in later.iter().filter(|entry| entry.incident == head.incident) {
-                if !entry.is_joinable() {
-                    break;
-                }
-                unit.push(entry.offer.seq);
-                if entry.offer.event.kind.phase() == Phase::End {
-                    return unit;
-                }
-            }
-            unit.truncate(1);
-        }
-        unit
-    }
-
     fn attempt(&mut self, first: &Head, ready: &[Head], last_token: bool) -> Attempt {
         let mut seqs = self.unit(first.seq);
         let mut group = self.get(first.seq).and_then(|entry| entry.offer.group);
-        if last_token && first.joinable {
-            let folded = self.fold(ready, first.urgent);
+        if first.joinable && (last_token || first.group.is_some()) {
+            let folded = self.fold(first, ready, last_token);
             if folded.len() > seqs.len() {
                 seqs = folded;
                 group = Some(self.digest_id(&seqs));
@@ -269,25 +187,12 @@ impl Backlog {
         Attempt { message: Message { id, form, members }, seqs, mark, group }
     }
 
-    /// The first of `heads` that are as urgent, with their ends, in order, as many as a digest holds.
-    fn fold(&self, heads: &[Head], urgent: bool) -> Vec<u64> {
-        let mut folded: Vec<u64> = Vec::new();
-        for head in heads.iter().filter(|head| head.joinable && head.urgent == urgent) {
-            let unit = self.unit(head.seq);
-            if folded.len() + unit.len() > MAX_MEMBERS {
-                break;
-            }
-            for seq in unit {
-                folded.insert(folded.partition_point(|known| *known < seq), seq);
-            }
-        }
-        folded
-    }
-
     fn digest_id(&self, seqs: &[u64]) -> Id {
-        let ids: Vec<[u8; 8]> = self.members(seqs).map(|entry| entry.offer.event.id.0.to_be_bytes()).collect();
-        let parts: Vec<&[u8]> = ids.iter().map(<[u8; 8]>::as_slice).collect();
-        Id::of(&parts)
+        let mut ids = Vec::with_capacity(8 * seqs.len());
+        for entry in self.members(seqs) {
+            ids.extend_from_slice(&entry.offer.event.id.0.to_be_bytes());
+        }
+        Id::of(&[&ids])
     }
 
     fn members<'a>(&'a self, seqs: &'a [u64]) -> impl Iterator<Item = &'a Entry> {
@@ -401,11 +306,18 @@ impl Backlog {
         }
     }
 
+    /// No more events come: what has come goes without waiting for company.
+    pub fn close(&mut self) {
+        self.closing = true;
+    }
+
     /// Whether nothing is left to tell.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
+
+pub mod unit;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,12 @@ pub const MAX_FACT: usize = 512;
 const MAX_FACTS: usize = 32;
 /// Members of a digest that get a line of their own.
 const MAX_DIGEST_LINES: usize = 20;
+/// Hosts that the title of a group names.
+const MAX_TITLE_NAMES: usize = 5;
+/// Bytes of each of these names.
+const MAX_TITLE_NAME: usize = 64;
+/// What a group tells once, below its members.
+const SHARED: [Field; 4] = [Field::Hint, Field::Reason, Field::Server, Field::Count];
 /// Kinds that the title of a digest counts.
 const MAX_DIGEST_KINDS: usize = 4;
 /// Hexadecimal digits of the id that are shown, enough to spot a message that came twice.
@@ -146,6 +152,73 @@ impl Voice<'_> {
     }
 
     fn digest(&self, members: &[&Event]) -> (String, Vec<String>) {
+        let group = members[0].group;
+        let together = group.is_some() && members.iter().all(|event| event.group == group);
+        let title = if together { self.together(members) } else { None };
+        let mark = !is_test(members);
+        let mut lines = Vec::new();
+        for event in members.iter().take(MAX_DIGEST_LINES) {
+            let test = if mark && is_test(&[event]) { self.words.test } else { "" };
+            let title = self.title(event);
+            // All are told at one time: what differs is since when.
+            lines.push(match event.fact(Field::LastBeat) {
+                Some(Fact::Time(last)) if together && matches!(event.kind, Kind::Offline | Kind::Reminder) => {
+                    let [open, close] = self.words.brackets;
+                    let last = self.line(self.words.label(event.kind, Field::LastBeat), &self.time(last, ""));
+                    [test, &title, open, &last, close].concat()
+                }
+                _ => [&self.time(&event.at, ""), " ", test, &title].concat(),
+            });
+        }
+        if members.len() > MAX_DIGEST_LINES {
+            lines.push(self.words.fill(self.words.more, "", None, (members.len() - MAX_DIGEST_LINES) as i64));
+        }
+        if together {
+            self.shared(members, &mut lines);
+        }
+        (title.unwrap_or_else(|| self.counted(members)), lines)
+    }
+
+    /// The title of many hosts with one fate, or of what happened to one.
+    fn together(&self, members: &[&Event]) -> Option<String> {
+        let first = members[0];
+        if members.iter().all(|event| event.subject == first.subject) {
+            return Some(self.title(first));
+        }
+        let (_, template) = self.words.together.iter().find(|(kind, _)| *kind == first.kind)?;
+        if !members.iter().all(|event| event.kind == first.kind) {
+            return None;
+        }
+        let mut names = String::new();
+        for event in members.iter().take(MAX_TITLE_NAMES) {
+            names.push_str(if names.is_empty() { "" } else { self.words.comma });
+            names.push_str(&clean(&event.subject, MAX_TITLE_NAME));
+        }
+        if members.len() > MAX_TITLE_NAMES {
+            let more = (members.len() - MAX_TITLE_NAMES) as i64;
+            names.push_str(&self.words.fill(self.words.more_hosts, "", None, more));
+        }
+        Some(self.words.fill(template, &names, None, members.len() as i64))
+    }
+
+    /// Adds what many members of a group say, each thing once.
+    fn shared(&self, members: &[&Event], lines: &mut Vec<String>) {
+        let mut facts: Vec<(Field, &Fact)> = Vec::new();
+        for field in SHARED {
+            for event in members.iter().filter(|event| !tells(event.kind, field)) {
+                if let Some(fact) = event.fact(field)
+                    && !facts.contains(&(field, fact))
+                {
+                    facts.push((field, fact));
+                }
+            }
+        }
+        facts.truncate(MAX_DIGEST_LINES);
+        self.facts(members[0].kind, &facts, lines);
+    }
+
+    /// The title of anything else: how many of which kind.
+    fn counted(&self, members: &[&Event]) -> String {
         let mut counts: Vec<(Kind, usize)> = Vec::new();
         for event in members {
             match counts.iter_mut().find(|(kind, _)| *kind == event.kind) {
@@ -165,17 +238,7 @@ impl Voice<'_> {
             kinds.push_str(self.words.comma);
             kinds.push_str(&self.words.fill(self.words.more, "", None, rest as i64));
         }
-        let title = self.words.fill(self.words.digest, &kinds, None, members.len() as i64);
-        let mark = !is_test(members);
-        let mut lines = Vec::new();
-        for event in members.iter().take(MAX_DIGEST_LINES) {
-            let test = if mark && is_test(&[event]) { self.words.test } else { "" };
-            lines.push([&self.time(&event.at, ""), " ", test, &self.title(event)].concat());
-        }
-        if members.len() > MAX_DIGEST_LINES {
-            lines.push(self.words.fill(self.words.more, "", None, (members.len() - MAX_DIGEST_LINES) as i64));
-        }
-        (title, lines)
+        self.words.fill(self.words.digest, &kinds, None, members.len() as i64)
     }
 
     fn title(&self, event: &Event) -> String {
@@ -189,6 +252,7 @@ impl Voice<'_> {
             (Kind::Lost, _, Some(Fact::Number(count))) => {
                 (template, number) = (self.words.lost[usize::from(*count != 1)], *count);
             }
+            (Kind::Flapping, _, Some(Fact::Number(count))) => (template, number) = (self.words.flapping, *count),
             _ => {}
         }
         let mut title = self.words.fill(template, &clean(&event.subject, MAX_SUBJECT), span, number);
@@ -199,6 +263,11 @@ impl Voice<'_> {
             && let Some(lasted) = lasted(event)
         {
             title.push_str(&self.words.fill(self.words.lasted[0], "", Some(lasted), 0));
+        }
+        if event.kind == Kind::Steady
+            && let Some(Fact::Text(state)) = event.fact(Field::State)
+        {
+            title = self.line(&title, &clean(&self.words.phrase(state), MAX_TITLE_NAME));
         }
         title
     }
@@ -250,14 +319,23 @@ fn tells(kind: Kind, field: Field) -> bool {
     match field {
         // The last beat says it of a silence.
         Field::Duration => ends_with_span(kind) || matches!(kind, Kind::Offline | Kind::Reclaimed),
-        Field::Count => kind == Kind::Lost,
+        Field::Count => matches!(kind, Kind::Lost | Kind::Flapping),
+        Field::State => kind == Kind::Steady,
         _ => false,
     }
 }
 
 /// Whether the title of `kind` says how long it lasted.
 fn ends_with_span(kind: Kind) -> bool {
-    matches!(kind, Kind::Online | Kind::Seeing | Kind::ChannelMended | Kind::StateWritable)
+    matches!(
+        kind,
+        Kind::Online
+            | Kind::Reminder
+            | Kind::MonitorReachable
+            | Kind::Seeing
+            | Kind::ChannelMended
+            | Kind::StateWritable
+    )
 }
 
 fn lasted(event: &Event) -> Option<Duration> {

@@ -90,7 +90,7 @@ pub enum Form {
     One,
     /// A beginning and its end, neither told before: rendered as one, in the past tense.
     Over,
-    /// Several events that did not fit the channel's rate.
+    /// Several events that came together, or did not fit the channel's rate.
     Digest,
     /// One event in the barest words, because its full rendering seems to have ended the program twice.
     Minimal,

@@ -219,14 +219,22 @@ impl Outbox {
         self.finished.contains(id) || self.records.iter().any(|record| record.event.id == id)
     }
 
-    /// Events for `channel` whose sender does not have them yet, interrupts first, and that are on disk or have
-    /// waited for it long enough; `disk_fails` if there is no point in waiting.
+    /// Events for `channel` whose sender does not have them yet, interrupts first, and that are on disk with all of
+    /// their group or have waited for it long enough; `disk_fails` if there is no point in waiting.
     pub fn due(&self, channel: usize, disk_fails: bool, now: &Now) -> Vec<u64> {
+        let waited = |record: &Record| disk_fails || now.tick >= record.taken + DISK_FIRST;
+        let mut torn: Vec<Id> = Vec::new();
+        for record in self.records.iter().filter(|record| !record.written && !waited(record)) {
+            if let Some(group) = record.event.group.filter(|group| !torn.contains(group)) {
+                torn.push(group);
+            }
+        }
+        let is_torn = |record: &Record| record.event.group.is_some_and(|group| torn.contains(&group));
         let mut due = Vec::new();
         for interrupt in [true, false] {
             for record in &self.records {
                 if record.is_interrupt() == interrupt
-                    && (record.written || disk_fails || now.tick >= record.taken + DISK_FIRST)
+                    && (waited(record) || record.written && (interrupt || !is_torn(record)))
                     && record.due_way(channel).is_some_and(|way| !way.offered)
                 {
                     due.push(record.seq);

@@ -110,6 +110,7 @@ impl Sender {
             let now = clock::now();
             if self.take(queue, &now) {
                 last.get_or_insert(now.tick + DRAIN);
+                self.backlog.close();
             }
             self.look_at_the_clock(&now);
             self.give_up(&now);

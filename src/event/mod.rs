@@ -172,6 +172,12 @@ impl Event {
             };
             Some((Field::parse(field.as_str()?)?, fact))
         };
+        let mut facts = Vec::new();
+        for value in json::list(value, "facts") {
+            if let Some(fact) = fact(value) {
+                facts.push(fact);
+            }
+        }
         Some(Event {
             id: Id::parse(json::text(value, "id")?)?,
             incident: Id::parse(json::text(value, "incident")?)?,
@@ -179,7 +185,7 @@ impl Event {
             severity: Severity::parse(json::text(value, "severity")?)?,
             subject: json::text(value, "subject")?.to_owned(),
             at: Moment::read(value.get("at")?)?,
-            facts: json::list(value, "facts").iter().filter_map(fact).collect(),
+            facts,
             test: json::flag(value, "test"),
             group: json::text(value, "group").and_then(Id::parse),
         })

@@ -1,5 +1,6 @@
 use super::*;
 use crate::alert::testing::{at, event};
+use crate::event::{Fact, Field, Kind};
 
 const CHANNEL_DOWN: Verdict = Verdict::Retry { why: String::new(), after: None, channel: true, answered: false };
 const SERVER_ERROR: Verdict = Verdict::Retry { why: String::new(), after: None, channel: true, answered: true };
@@ -296,3 +297,5 @@ fn days_of_chance_deliver_or_give_up_everything_once_and_in_order() {
         assert_eq!(all, (1..=seq).collect::<Vec<_>>(), "seed {seed}");
     }
 }
+
+mod groups;

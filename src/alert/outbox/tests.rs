@@ -348,3 +348,5 @@ fn nothing_is_lost_over_restarts_at_any_step() {
         assert_eq!(attempts, pairs + lives.forgotten, "seed {seed}: repeated more than what was in flight");
     }
 }
+
+mod groups;

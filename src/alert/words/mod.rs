@@ -26,6 +26,8 @@ pub struct Words {
     pub taken_back: &'static str,
     /// First line if one alert is lost, or `{n}` alerts.
     pub lost: [&'static str; 2],
+    /// First line of a flapping host that changed `{n}` times.
+    pub flapping: &'static str,
     /// Added to the first line of an end, and of what is over: how long it lasted.
     pub lasted: [&'static str; 2],
     /// Added to the first line of what is over if nobody waits for it any more.
@@ -36,6 +38,10 @@ pub struct Words {
     pub distance: [&'static str; 2],
     /// First line of a digest of `{n}` alerts of the kinds `{who}`.
     pub digest: &'static str,
+    /// First line of a group of `{n}` hosts, `{who}`, to all of which the same happened.
+    pub together: &'static [(Kind, &'static str)],
+    /// Added to the names of hosts if `{n}` are left out.
+    pub more_hosts: &'static str,
     /// `{n}` times the kind `{who}`.
     pub times: &'static str,
     /// `{n}` kinds or lines are left out.
