@@ -94,6 +94,12 @@ pub fn wall() -> Wall {
     Wall(read(ClockId::Realtime))
 }
 
+/// `CLOCK_MONOTONIC` in microseconds, as a service manager wants it.
+pub fn monotonic_usec() -> i64 {
+    let t = clock_gettime(ClockId::Monotonic);
+    t.tv_sec * 1_000_000 + t.tv_nsec / 1000
+}
+
 /// The kernel's boot id as text (`/proc/sys/kernel/random/boot_id`); empty where there is none.
 pub fn boot_id() -> &'static str {
     static ID: OnceLock<String> = OnceLock::new();

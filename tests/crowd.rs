@@ -231,6 +231,7 @@ fn a_client_beats_carries_notices_at_once_and_says_goodbye() {
     let heard = listen(listener);
     let carry = Arc::new(Carry::default());
     let (client, _stop) = start_client(port, Duration::from_secs(3600), &carry);
+    let client = Arc::new(client);
     let first = heard.recv_timeout(PATIENCE).unwrap();
     assert_eq!((first.ev, first.per, first.seq, first.run.len()), (Ev::Beat, 3_600_000, 1, 16));
     assert!(first.up >= first.age && first.data.notices.is_empty());

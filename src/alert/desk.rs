@@ -2,7 +2,7 @@
 //! a disk or a network; its only wait is for the next message or deadline.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use crate::alert::clean::clean;
 use crate::alert::history::{self, History};
-use crate::alert::line::Line;
+use crate::alert::line::{Channel, Line};
 use crate::alert::outbox::{Outbox, Restored};
 use crate::alert::pending::{After, Change};
 use crate::alert::record::{self, Mark};
 use crate::alert::save::{Failure, Saver, earliest};
-use crate::alert::sender::{self, DRAIN, Deliver, MOST_WAITING, Report, Seed};
+use crate::alert::sender::{DRAIN, MOST_WAITING, Report};
 use crate::alert::standing::{ChannelStatus, DeskStatus, Standing};
 use crate::alert::{Parcel, notes, route};
 use crate::clock::{self, Now, Tick};
-use crate::config::plan::{ChannelKind, ChannelPlan};
+use crate::config::plan::ChannelKind;
 use crate::event::{Event, Id, Kind};
 use crate::json::Writer;
 use crate::run::board::Board;
@@ -40,14 +40,6 @@ const OFFER_AGAIN: Duration = Duration::from_millis(200);
 const DISK_NOTE_EVERY: Duration = Duration::from_secs(3600);
 /// After the stop: when the last files must be written.
 const LAST_SAVE: Duration = Duration::from_millis(3300);
-
-/// A channel and the way to it.
-pub struct Channel {
-    /// What it takes.
-    pub plan: ChannelPlan,
-    /// Makes one attempt.
-    pub deliver: Deliver,
-}
 
 /// What the desk is made of.
 pub struct Parts {
@@ -99,6 +91,11 @@ struct Desk {
     history: Arc<Mutex<History>>,
     /// What the desk has to tell itself, until the board has room.
     own: Vec<Event>,
+    /// The other end of `inbox`, for the senders.
+    desk: SyncSender<Parcel>,
+    /// Senders that were started.
+    senders: usize,
+    chance: u32,
     folder: String,
     stop: Stop,
     status: Arc<Mutex<DeskStatus>>,
@@ -112,21 +109,9 @@ struct Desk {
 impl Desk {
     fn new(parts: Parts, now: &Now) -> io::Result<Desk> {
         let mut lines = Vec::new();
-        for (channel, Channel { plan, deliver }) in parts.channels.into_iter().enumerate() {
-            let standing = parts.standings.iter().find(|(name, _)| *name == plan.name);
-            let standing = standing.map(|(_, standing)| standing.clone()).unwrap_or_default();
-            let waiting = Arc::new(AtomicUsize::new(0));
-            let seed = Seed {
-                channel,
-                name: plan.name.clone(),
-                per_minute: plan.per_minute,
-                first_answer: standing.first_answer,
-                parked: standing.parked.as_ref().map(|parked| parked.why.clone()),
-                chance: parts.chance.wrapping_add(u32::try_from(channel).unwrap_or(0)),
-                waiting: waiting.clone(),
-            };
-            let offers = sender::start(seed, deliver, parts.desk.clone())?;
-            lines.push(Line::new(plan, offers, waiting, standing, now));
+        for channel in parts.channels {
+            let standing = parts.standings.iter().find(|(name, _)| *name == channel.plan.name);
+            lines.push(Line::new(channel, standing.map(|(_, standing)| standing.clone()).unwrap_or_default()));
         }
         let mut saver = Saver::new(parts.store, now);
         let mut outbox = Outbox::new(lines.iter().map(|line| line.plan.name.clone()).collect());
@@ -139,7 +124,7 @@ impl Desk {
         for record in restored.records.iter().filter(|record| record.seq > known) {
             lock(&parts.history).note(&record.event);
         }
-        say_removed(&restored, &lines);
+        change::say_removed(&restored, &lines);
         for (channel, seq, bytes) in outbox.restore(restored, now) {
             saver.put(format!("outbox/bad/{seq:016x}.json"), bytes);
             lines[channel].losses.add(1, "ended the program three times", now.tick);
@@ -152,6 +137,9 @@ impl Desk {
             saver,
             history: parts.history,
             own: Vec::new(),
+            desk: parts.desk,
+            senders: 0,
+            chance: parts.chance,
             folder: parts.folder,
             stop: parts.stop,
             status: parts.status,
@@ -162,6 +150,10 @@ impl Desk {
         if let Some(why) = parts.unwritable {
             desk.saver.fail(why, now);
             desk.disk_fails(now);
+        }
+        for line in &mut desk.lines {
+            desk.senders += 1;
+            line.start(desk.senders, desk.chance, &desk.desk, now)?;
         }
         desk.show();
         Ok(desk)
@@ -327,6 +319,11 @@ impl Desk {
                 }
             }
             Parcel::Attempting { channel, seqs, group, marked } => {
+                let Some(channel) = self.place(channel) else {
+                    // Its channel is gone: what it still tells, nobody waits for.
+                    marked.ring();
+                    return;
+                };
                 self.outbox.frozen(channel, &seqs, group);
                 let line = &mut self.lines[channel];
                 // On a failing or slow disk nobody waits for a mark, and without its event it would say nothing.
@@ -342,20 +339,27 @@ impl Desk {
             }
             Parcel::Verdict(report) => self.verdict(&report, now),
             Parcel::Ended(channel) => {
-                self.lines[channel].ended = true;
-                self.lines[channel].offers = None;
+                if let Some(channel) = self.place(channel) {
+                    self.lines[channel].ended = true;
+                    self.lines[channel].offers = None;
+                    self.succeed(channel, now);
+                }
             }
+            Parcel::Channels { channels, all } => self.change(channels, all, now),
         }
     }
 
     fn verdict(&mut self, report: &Report, now: &Now) {
-        let line = &mut self.lines[report.channel];
+        let Some(channel) = self.place(report.channel) else {
+            return;
+        };
+        let line = &mut self.lines[channel];
         if report.attempted
             && let Some((file, _)) = line.mark.take()
         {
             self.saver.unmark(file);
         }
-        let effect = self.outbox.verdict(report.channel, &report.seqs, &report.fate, now);
+        let effect = self.outbox.verdict(channel, &report.seqs, &report.fate, now);
         if line.heard(report, &effect, now, &mut self.own) {
             self.saver.channels_dirty = true;
         }
@@ -424,24 +428,7 @@ fn said(event: &Event, colon: &str) -> String {
     format!("{test}{}{colon}{} (incident {})", event.kind.name(), clean(&event.subject, SUBJECT), event.incident)
 }
 
-/// Says what is dropped with channels that are gone from the configuration.
-fn say_removed(restored: &Restored, lines: &[Line]) {
-    let mut removed: Vec<(&str, u32)> = Vec::new();
-    for record in &restored.records {
-        for (name, step) in &record.channels {
-            if *step != record::Step::Due || lines.iter().any(|line| line.plan.name == *name) {
-                continue;
-            }
-            match removed.iter_mut().find(|(known, _)| known == name) {
-                Some((_, count)) => *count += 1,
-                None => removed.push((name, 1)),
-            }
-        }
-    }
-    for (name, count) in removed {
-        log::warn!("alert.{name}: the channel is gone, and {count} alerts that waited for it");
-    }
-}
+mod change;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The desk's view of one channel.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::SyncSender;
@@ -11,7 +12,7 @@ use crate::alert::notes::{self, Losses};
 use crate::alert::outbox::Effect;
 use crate::alert::record::Mark;
 use crate::alert::retry::ChannelState;
-use crate::alert::sender::Report;
+use crate::alert::sender::{self, Deliver, Report, Seed};
 use crate::alert::standing::{ChannelStatus, Parked, Standing};
 use crate::clock::{Now, Tick};
 use crate::config::plan::ChannelPlan;
@@ -20,12 +21,24 @@ use crate::event::{Event, Kind, Moment};
 /// From one `channel.broken` of a channel to the next.
 const BROKEN_NOTE_EVERY: Duration = Duration::from_secs(3600);
 
+/// A channel and the way to it.
+pub struct Channel {
+    /// What it takes.
+    pub plan: ChannelPlan,
+    /// Makes one attempt.
+    pub deliver: Deliver,
+}
+
 /// A channel with its sender and how it is doing.
 pub struct Line {
     /// What it takes.
     pub plan: ChannelPlan,
-    /// The way to its sender, until the program ends.
+    /// The number of its sender; none is given twice.
+    pub sender: usize,
+    /// The way to its sender; none while that is to end, and when it has.
     pub offers: Option<SyncSender<Parcel>>,
+    /// What its next sender makes attempts with, once the one there is has ended.
+    pub next: Option<Deliver>,
     /// Events that lie between the desk and its sender.
     pub waiting: Arc<AtomicUsize>,
     /// What is remembered over restarts.
@@ -42,30 +55,60 @@ pub struct Line {
 }
 
 impl Line {
-    /// A channel whose sender was just started.
-    pub fn new(
-        plan: ChannelPlan,
-        offers: SyncSender<Parcel>,
-        waiting: Arc<AtomicUsize>,
-        standing: Standing,
-        now: &Now,
-    ) -> Line {
-        let state = match &standing.parked {
-            Some(parked) => ChannelState::Parked { until: now.tick, why: parked.why.clone() },
-            None => ChannelState::Well,
-        };
+    /// A channel whose sender is still to be started.
+    pub fn new(channel: Channel, standing: Standing) -> Line {
         Line {
-            plan,
-            offers: Some(offers),
-            waiting,
+            plan: channel.plan,
+            sender: 0,
+            offers: None,
+            next: Some(channel.deliver),
+            waiting: Arc::default(),
             standing,
             losses: Losses::default(),
             mark: None,
-            ended: false,
-            state,
+            ended: true,
+            state: ChannelState::Well,
             last_delivered: None,
             broken_told: None,
         }
+    }
+
+    /// Starts its next sender, number `sender`, if there is to be one and nobody is in its way.
+    ///
+    /// # Errors
+    /// When the system has no room for another thread.
+    pub fn start(&mut self, sender: usize, chance: u32, desk: &SyncSender<Parcel>, now: &Now) -> io::Result<()> {
+        let Some(deliver) = self.next.take_if(|_| self.ended) else {
+            return Ok(());
+        };
+        let why = self.standing.parked.as_ref().map(|parked| parked.why.clone());
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let seed = Seed {
+            channel: sender,
+            name: self.plan.name.clone(),
+            per_minute: self.plan.per_minute,
+            first_answer: self.standing.first_answer,
+            parked: why.clone(),
+            chance: chance.wrapping_add(u32::try_from(sender).unwrap_or(0)),
+            waiting: waiting.clone(),
+        };
+        self.offers = Some(sender::start(seed, deliver, desk.clone())?);
+        self.state = why.map_or(ChannelState::Well, |why| ChannelState::Parked { until: now.tick, why });
+        (self.sender, self.waiting, self.ended) = (sender, waiting, false);
+        Ok(())
+    }
+
+    /// Takes in what the configuration says of it now. True if its sender must go, since it works with something
+    /// else, or since the channel waits for a person, who may have mended it.
+    pub fn change(&mut self, channel: Channel, all: bool) -> bool {
+        let idle = self.ended && self.next.is_none();
+        if !all && !idle && self.plan == channel.plan && self.standing.parked.is_none() {
+            return false;
+        }
+        self.plan = channel.plan;
+        self.next = Some(channel.deliver);
+        self.offers = None;
+        true
     }
 
     /// Whether its alerts cannot get through at the moment.
@@ -77,7 +120,9 @@ impl Line {
     /// remember.
     pub fn heard(&mut self, report: &Report, effect: &Effect, now: &Now, own: &mut Vec<Event>) -> bool {
         let name = &self.plan.name;
-        let before = std::mem::replace(&mut self.state, report.state.clone());
+        // How a sender that is to go is doing says nothing of the next one.
+        let state = if self.next.is_some() { &self.state } else { &report.state }.clone();
+        let before = std::mem::replace(&mut self.state, state);
         let mut changed = false;
         if report.answered && self.standing.first_answer.is_none() {
             self.standing.first_answer = Some(Moment::at(now.tick, now));

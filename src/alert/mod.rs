@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::backlog::Offer;
+use crate::alert::line::Channel;
 use crate::alert::sender::Report;
 use crate::event::{Event, Id};
 use crate::run::store::Batch;
@@ -57,7 +58,7 @@ pub enum Parcel {
     },
     /// A sender is about to make its first attempt with these events.
     Attempting {
-        /// Index of the channel.
+        /// Number of the sender.
         channel: usize,
         /// The members of the message.
         seqs: Vec<u64>,
@@ -68,8 +69,15 @@ pub enum Parcel {
     },
     /// What became of an attempt.
     Verdict(Box<Report>),
-    /// A sender has ended.
+    /// A sender has ended: its number.
     Ended(usize),
+    /// The configuration has changed.
+    Channels {
+        /// All channels there are now, in the order of the configuration.
+        channels: Vec<Channel>,
+        /// What all of them work with has changed.
+        all: bool,
+    },
 }
 
 /// What goes to a channel in one attempt.

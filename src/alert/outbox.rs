@@ -418,6 +418,7 @@ impl Outbox {
     }
 }
 
+pub mod change;
 pub mod saving;
 
 #[cfg(test)]

@@ -125,6 +125,13 @@ impl Way {
         Way { channel, step: Step::Due, offered: false, starts: 0, group: None, revoked: Arc::default() }
     }
 
+    /// Takes it back from the sender, to be offered to another one.
+    pub fn take_back(&mut self) {
+        self.revoke();
+        self.revoked = Arc::default();
+        self.offered = false;
+    }
+
     /// Makes the sender let go of it; it stays to be told by the next run.
     pub fn revoke(&self) {
         self.revoked.store(true, Ordering::Relaxed);

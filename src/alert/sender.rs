@@ -35,7 +35,7 @@ pub type Deliver = Box<dyn FnMut(&Message) -> Verdict + Send>;
 /// What became of an attempt, or of waiting too long.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Index of the channel.
+    /// Number of the sender.
     pub channel: usize,
     /// The members of the message.
     pub seqs: Vec<u64>,
@@ -52,7 +52,7 @@ pub struct Report {
 /// What a sender starts with.
 #[derive(Debug)]
 pub struct Seed {
-    /// Index of the channel.
+    /// Number of the sender.
     pub channel: usize,
     /// Its name.
     pub name: String,

@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
             remote::run(&plan, &["history ", if json { "json " } else { "table " }, &glob].concat(), EXIT_FAILURE)
         }
         Command::Note(text) => remote::run(&plan, &["note ", &text].concat(), EXIT_FAILURE),
-        _ => crate::run::daemon(&plan),
+        _ => crate::run::daemon(plan, source, env),
     }
 }
 

@@ -72,7 +72,7 @@ impl Cloud {
 }
 
 /// `provider`, `interval` and `[spot]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SpotPlan {
     /// Which cloud.
     pub cloud: Cloud,
@@ -92,7 +92,7 @@ pub enum Auth {
 }
 
 /// `[keepalive.server]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerPlan {
     /// Addresses to listen on. `[::]` stands for both families.
     pub listen: Vec<SocketAddr>,
@@ -147,7 +147,7 @@ pub struct UpstreamPlan {
 }
 
 /// `[keepalive.server.users.NAME]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UserPlan {
     /// As in `ic://NAME:key@host`.
     pub name: String,
@@ -160,7 +160,7 @@ pub struct UserPlan {
 }
 
 /// One URI of `[keepalive.client]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClientPlan {
     /// Where to beat to.
     pub uri: Uri,
@@ -184,7 +184,7 @@ pub enum Language {
 }
 
 /// One `[alert.NAME]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChannelPlan {
     /// NAME.
     pub name: String,

@@ -58,6 +58,8 @@ struct User {
 
 /// What every exchange needs, made once: no beat derives a key.
 pub struct Side {
+    /// Added to a lease until a host counts as silent.
+    pub grace: Duration,
     identity: String,
     auth: Auth,
     period: Duration,
@@ -92,6 +94,7 @@ impl Side {
             });
         }
         Ok(Side {
+            grace: plan.grace,
             identity: identity.to_owned(),
             auth: plan.auth,
             period: plan.period,

@@ -79,7 +79,10 @@ impl Carry {
     /// A bell that rings when there is something new to carry.
     pub fn subscribe(&self) -> Bell {
         let bell = Bell::default();
-        lock(&self.0).bells.push(bell.clone());
+        let mut load = lock(&self.0);
+        // Clients come and go with the configuration.
+        load.bells.retain(Bell::is_shared);
+        load.bells.push(bell.clone());
         bell
     }
 }

@@ -61,8 +61,8 @@ pub fn start_all(
     carry: &Arc<Carry>,
     resolver: &Arc<Resolver>,
     stop: &Stop,
-) -> io::Result<Vec<Client>> {
-    let start = |(index, plan)| start(index, plan, me, carry, resolver, stop);
+) -> io::Result<Vec<Arc<Client>>> {
+    let start = |(index, plan)| start(index, plan, me, carry, resolver, stop).map(Arc::new);
     plans.iter().enumerate().map(start).collect()
 }
 
@@ -113,7 +113,8 @@ impl Client {
         kept
     }
 
-    /// Says goodbye and ends: `stop`, `rename`, or `leave` for good. Does not wait; see [`Client::ended`].
+    /// Says goodbye and ends: `stop`, `rename`, or `leave` for good; without a word if `reason` is empty. Does not
+    /// wait; see [`Client::ended`].
     pub fn farewell(&self, reason: &str) {
         lock(&self.shared.orders).farewell.get_or_insert_with(|| reason.to_owned());
         self.bell.ring();
@@ -131,7 +132,7 @@ impl Client {
 }
 
 /// Says goodbye on all clients at once and waits at most [`FAREWELL`] for all of them together.
-pub fn farewell_all(clients: &[Client], reason: &str) {
+pub fn farewell_all(clients: &[Arc<Client>], reason: &str) {
     for client in clients {
         client.farewell(reason);
     }
@@ -225,8 +226,8 @@ impl Beater {
     }
 
     fn goodbye(&mut self, reason: &str) -> Result<(), BeatError> {
-        if self.plan.protocol == 1 {
-            // It has no word for it.
+        if self.plan.protocol == 1 || reason.is_empty() {
+            // Protocol 1 has no word for it, and another client goes on in place of one that ends without a reason.
             return Ok(());
         }
         let now = clock::now();

@@ -18,7 +18,7 @@ pub struct Me {
     /// The name of this host.
     pub name: String,
     /// Where it tells of its servers.
-    pub monitors: Monitors,
+    pub monitors: Arc<Monitors>,
     run: String,
     started: Tick,
     /// One count for all servers: two URIs may lead to one server.
@@ -38,7 +38,7 @@ impl Me {
         let run = format!("{:016x}", u64::from_be_bytes(random));
         Ok(Me {
             name: name.to_owned(),
-            monitors: Monitors::default(),
+            monitors: Arc::default(),
             run,
             started: clock::tick(),
             seq: Mutex::new(0),
@@ -50,7 +50,16 @@ impl Me {
     /// The same, with readings of the machine, `folder` being one of its disks, and with somebody to tell.
     #[must_use]
     pub fn with(self, folder: &Path, monitors: Monitors) -> Me {
-        Me { gauge: Some(Gauge::new(folder)), monitors, ..self }
+        Me { gauge: Some(Gauge::new(folder)), monitors: Arc::new(monitors), ..self }
+    }
+
+    /// A new run under another name, which says and knows the same.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn renamed(&self, name: &str) -> io::Result<Me> {
+        let note = Mutex::new(lock(&self.note).clone());
+        Ok(Me { gauge: self.gauge.clone(), monitors: Arc::clone(&self.monitors), note, ..Me::new(name)? })
     }
 
     /// What beats say of this host from now on, until another note or an empty one; gives what is kept of it.

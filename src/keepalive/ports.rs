@@ -29,47 +29,68 @@ pub struct Listening {
     pub error: Option<String>,
 }
 
-struct Port {
-    listening: Listening,
-    listener: Option<Arc<TcpListener>>,
+/// One of the addresses.
+pub struct Port {
+    listening: Mutex<Listening>,
+    listener: Mutex<Option<Arc<TcpListener>>>,
+    /// It is listened on no longer.
+    pub gone: Stop,
 }
 
 /// All addresses to listen on, with what became of them.
-pub struct Ports(Mutex<Vec<Port>>);
+#[derive(Default)]
+pub struct Ports(Mutex<Vec<Arc<Port>>>);
 
 impl Ports {
-    /// None is bound yet.
-    pub fn new(wanted: &[SocketAddr]) -> Ports {
-        let port = |wanted: &SocketAddr| Port {
-            listening: Listening { wanted: *wanted, bound: None, error: None },
-            listener: None,
-        };
-        Ports(Mutex::new(wanted.iter().map(port).collect()))
-    }
-
     /// What became of each.
     pub fn listening(&self) -> Vec<Listening> {
-        lock(&self.0).iter().map(|port| port.listening.clone()).collect()
+        lock(&self.0).iter().map(|port| lock(&port.listening).clone()).collect()
     }
 
-    /// Tries to bind address `index`, and says what is new about it.
-    pub fn bind(&self, index: usize) -> Option<Arc<TcpListener>> {
-        let wanted = lock(&self.0).get(index)?.listening.wanted;
+    /// Closes what is not `wanted` any more, and returns what is new, still to be bound. The others stay as they are.
+    pub fn change(&self, wanted: &[SocketAddr]) -> Vec<Arc<Port>> {
+        let mut before = std::mem::take(&mut *lock(&self.0));
+        let (mut now, mut new) = (Vec::new(), Vec::new());
+        for wanted in wanted {
+            let same = |port: &Arc<Port>| lock(&port.listening).wanted == *wanted && !port.gone.is_stopped();
+            match before.iter().position(same) {
+                Some(at) => now.push(before.swap_remove(at)),
+                None => {
+                    let port = Arc::new(Port {
+                        listening: Mutex::new(Listening { wanted: *wanted, bound: None, error: None }),
+                        listener: Mutex::default(),
+                        gone: Stop::default(),
+                    });
+                    now.push(Arc::clone(&port));
+                    new.push(port);
+                }
+            }
+        }
+        before.iter().for_each(|port| port.close());
+        *lock(&self.0) = now;
+        new
+    }
+
+    /// Ends all accepting: who waits for a connection gets an error at once.
+    pub fn close(&self) {
+        lock(&self.0).iter().for_each(|port| port.close());
+    }
+}
+
+impl Port {
+    /// Tries to bind it, and says what is new about it.
+    pub fn bind(&self) -> Option<Arc<TcpListener>> {
+        let wanted = lock(&self.listening).wanted;
         let result = bind(wanted).and_then(|listener| Ok((listener.local_addr()?, Arc::new(listener))));
-        let mut ports = lock(&self.0);
-        let port = ports.get_mut(index)?;
         match result {
             Ok((bound, listener)) => {
-                port.listening = Listening { wanted, bound: Some(bound), error: None };
-                port.listener = Some(Arc::clone(&listener));
-                drop(ports);
+                *lock(&self.listening) = Listening { wanted, bound: Some(bound), error: None };
+                *lock(&self.listener) = Some(Arc::clone(&listener));
                 log::info!("listening on {bound}");
                 Some(listener)
             }
             Err(e) => {
-                let said = port.listening.error.replace(e.to_string()).is_some();
-                drop(ports);
-                if !said {
+                if lock(&self.listening).error.replace(e.to_string()).is_none() {
                     log::warn!("cannot listen on {wanted}: {e}; will keep trying");
                 }
                 None
@@ -77,11 +98,11 @@ impl Ports {
         }
     }
 
-    /// Tries until it succeeds; `None` at the end of the program.
-    pub fn bind_in_time(&self, index: usize, stop: &Stop) -> Option<Arc<TcpListener>> {
+    /// Tries until it succeeds; `None` once it is closed.
+    pub fn bind_in_time(&self) -> Option<Arc<TcpListener>> {
         let mut pause = REBIND.0;
-        while !stop.wait(pause) {
-            if let Some(listener) = self.bind(index) {
+        while !self.gone.wait(pause) {
+            if let Some(listener) = self.bind() {
                 return Some(listener);
             }
             pause = (pause * 2).min(REBIND.1);
@@ -89,14 +110,13 @@ impl Ports {
         None
     }
 
-    /// Ends all accepting: who waits for a connection gets an error at once.
+    /// Listens no longer.
     pub fn close(&self) {
-        for port in lock(&self.0).iter() {
-            if let Some(listener) = &port.listener
-                && let Err(e) = rustix::net::shutdown(listener, Shutdown::Both)
-            {
-                log::debug!("cannot wake the listener on {}: {e}", port.listening.wanted);
-            }
+        self.gone.stop();
+        if let Some(listener) = &*lock(&self.listener)
+            && let Err(e) = rustix::net::shutdown(listener, Shutdown::Both)
+        {
+            log::debug!("cannot wake the listener on {}: {e}", lock(&self.listening).wanted);
         }
     }
 }
@@ -139,9 +159,23 @@ mod tests {
 
     #[test]
     fn closing_ends_a_wait() {
-        let ports = Ports::new(&["127.0.0.1:0".parse().unwrap()]);
-        let listener = ports.bind(0).unwrap();
+        let ports = Ports::default();
+        let listener = ports.change(&["127.0.0.1:0".parse().unwrap()])[0].bind().unwrap();
         ports.close();
         assert_ne!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn an_address_that_stays_keeps_its_socket() {
+        let [a, b, c] = ["127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"].map(|text| text.parse().unwrap());
+        let ports = Ports::default();
+        let listeners: Vec<_> = ports.change(&[a, b]).iter().map(|port| port.bind().unwrap()).collect();
+        let before = ports.listening()[1].bound;
+        let new = ports.change(&[c, b]);
+        assert_eq!(new.len(), 1);
+        assert_eq!((ports.listening()[1].bound, ports.listening()[0].bound), (before, None));
+        assert_ne!(listeners[0].accept().unwrap_err().kind(), ErrorKind::WouldBlock, "a is closed");
+        let _client = TcpStream::connect_timeout(&before.unwrap(), Duration::from_secs(20)).unwrap();
+        listeners[1].accept().unwrap();
     }
 }

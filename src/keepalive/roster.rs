@@ -294,7 +294,7 @@ impl Roster {
 
     fn farewell(&mut self, heard: &Heard<'_>, now: &Now, pending: &mut Pending) -> Note {
         let report = heard.report;
-        if report.reason.as_deref() == Some("leave") {
+        if matches!(report.reason.as_deref(), Some("leave" | "rename")) {
             return if self.leave(heard.name, "it left for good", now, pending) { Note::Left } else { Note::Nothing };
         }
         let (grace, tell) = (self.rules.grace, self.rules.tell_stopped);

@@ -15,7 +15,7 @@ use crate::keepalive::answer::{Hear, Outcome, Side};
 use crate::keepalive::beat::Ev;
 use crate::keepalive::heard::{Granted, Heard, Refusal};
 use crate::keepalive::host::fnv;
-use crate::keepalive::ports::{Listening, Ports};
+use crate::keepalive::ports::{Listening, Port, Ports};
 use crate::keepalive::quota::LogQuota;
 use crate::keepalive::wire::Hint;
 use crate::run::board::Board;
@@ -62,8 +62,7 @@ struct Door {
 }
 
 struct Shared {
-    side: Side,
-    grace: Duration,
+    side: Mutex<Arc<Side>>,
     board: Arc<Board>,
     watchdog: Bell,
     stop: Stop,
@@ -77,12 +76,14 @@ struct Shared {
     /// Lines about hosts.
     notes: Mutex<LogQuota>,
     ports: Ports,
+    /// Up to here lost time is counted already.
+    deaf: Mutex<Tick>,
 }
 
 /// The running server.
 pub struct Server {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Starts to listen and to answer. `encoded` is `plan.key` as clients of protocol 1 send it; `watchdog` is rung when a
@@ -99,8 +100,7 @@ pub fn start(
     stop: Stop,
 ) -> io::Result<Server> {
     let shared = Arc::new(Shared {
-        side: Side::new(plan, encoded, identity)?,
-        grace: plan.grace,
+        side: Mutex::new(Arc::new(Side::new(plan, encoded, identity)?)),
         board,
         watchdog,
         stop,
@@ -109,19 +109,42 @@ pub fn start(
         work: Condvar::new(),
         quota: Mutex::default(),
         notes: Mutex::default(),
-        ports: Ports::new(&plan.listen),
+        ports: Ports::default(),
+        deaf: Mutex::default(),
     });
-    let mut server = Server { shared: Arc::clone(&shared), threads: Vec::new() };
-    for index in 0..plan.listen.len() {
-        // The first attempt is made here, so that the bound address is known when this returns.
-        let first = shared.ports.bind(index);
-        let shared = Arc::clone(&shared);
-        server.threads.push(spawn(&format!("accept-{index}"), SMALL_STACK, move || shared.listen(index, first))?);
-    }
+    let server = Server { shared, threads: Mutex::default() };
+    server.listen(plan)?;
     Ok(server)
 }
 
 impl Server {
+    /// Goes on with another plan, under another name: exchanges that begin from now on follow it. Addresses that stay
+    /// are listened on without a break.
+    ///
+    /// # Errors
+    /// As [`start`]; what is missing then is made up for by the next call.
+    pub fn reload(&self, plan: &ServerPlan, encoded: &Secret, identity: &str) -> io::Result<()> {
+        let side = Arc::new(Side::new(plan, encoded, identity)?);
+        *lock(&self.shared.side) = side;
+        self.listen(plan)
+    }
+
+    fn listen(&self, plan: &ServerPlan) -> io::Result<()> {
+        let mut threads = lock(&self.threads);
+        threads.retain(|thread| !thread.is_finished());
+        for port in self.shared.ports.change(&plan.listen) {
+            // The first attempt is made here, so that the bound address is known when this returns.
+            let first = port.bind();
+            let (shared, inside) = (Arc::clone(&self.shared), Arc::clone(&port));
+            let thread = spawn("accept", SMALL_STACK, move || shared.listen(&inside, first));
+            if thread.is_err() {
+                port.close();
+            }
+            threads.push(thread?);
+        }
+        Ok(())
+    }
+
     /// Addresses that are bound now; those that were free are bound since the start.
     pub fn bound(&self) -> Vec<SocketAddr> {
         self.listening().iter().filter_map(|listening| listening.bound).collect()
@@ -137,11 +160,19 @@ impl Server {
         lock(&self.shared.door).admission.known(Source::of(address), hosts, clock::tick());
     }
 
+    /// Ends accepting; connections end by themselves. Call it after [`Stop::stop`].
+    pub fn stop_listening(&self) {
+        self.shared.ports.close();
+        let door = lock(&self.shared.door);
+        self.shared.work.notify_all();
+        drop(door);
+    }
+
     /// Ends accepting and all connections. Call it after [`Stop::stop`].
     pub fn close(&self) {
         self.shared.ports.close();
         let deadline = clock::tick() + LAST_WORDS;
-        while clock::tick() < deadline && self.threads.iter().any(|thread| !thread.is_finished()) {
+        while clock::tick() < deadline && lock(&self.threads).iter().any(|thread| !thread.is_finished()) {
             std::thread::park_timeout(Duration::from_millis(5));
         }
         let deadline = clock::tick() + LAST_WORDS;
@@ -165,21 +196,21 @@ fn connections() -> usize {
 }
 
 impl Shared {
-    fn listen(self: &Arc<Self>, index: usize, first: Option<Arc<TcpListener>>) {
-        let Some(listener) = first.or_else(|| self.ports.bind_in_time(index, &self.stop)) else { return };
-        while !self.stop.is_stopped() {
+    fn listen(self: &Arc<Self>, port: &Port, first: Option<Arc<TcpListener>>) {
+        let Some(listener) = first.or_else(|| port.bind_in_time()) else { return };
+        while !self.stop.is_stopped() && !port.gone.is_stopped() {
             match listener.accept() {
                 Ok((socket, from)) => {
                     let from = SocketAddr::new(from.ip().to_canonical(), from.port());
                     self.arrived(&Peer { socket: Arc::new(socket), from });
                 }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
-                Err(_) if self.stop.is_stopped() => return,
+                Err(_) if self.stop.is_stopped() || port.gone.is_stopped() => return,
                 Err(e) => {
                     if self.may_log(Source::OWN) {
                         log::warn!("cannot accept heartbeats: {e}");
                     }
-                    self.stop.wait(PAUSE);
+                    self.pause();
                 }
             }
             self.tidy();
@@ -246,15 +277,26 @@ impl Shared {
             if self.may_log(Source::OWN) {
                 log::warn!("cannot start a thread for a heartbeat: {e}");
             }
-            self.stop.wait(PAUSE);
+            self.pause();
         }
+    }
+
+    /// Waits for better times. Hosts that could not be heard meanwhile get as much more time; several addresses that
+    /// are deaf at once are deaf once.
+    fn pause(&self) {
+        let begun = clock::tick();
+        self.stop.wait(PAUSE);
+        let now = clock::tick();
+        let counted = std::mem::replace(&mut *lock(&self.deaf), now);
+        self.board.lock().roster.deaf(now.since(begun.max(counted)));
     }
 
     /// A connection's own thread. When its connection ends it takes another one, if one comes soon.
     fn converse(&self, id: ConnId, peer: Peer) {
         let mut job = Some((id, peer));
         while let Some((id, peer)) = job {
-            let result = self.side.exchange(&peer.socket, peer.from, &mut Ear(self, peer.from));
+            let side = Arc::clone(&lock(&self.side));
+            let result = side.exchange(&peer.socket, peer.from, &mut Ear(self, peer.from, side.grace));
             let source = Source::of(peer.from.ip());
             let now = clock::tick();
             let mut door = lock(&self.door);
@@ -316,7 +358,7 @@ fn turn_away(peer: &Peer) {
 }
 
 /// Brings what was heard to the roster.
-struct Ear<'a>(&'a Shared, SocketAddr);
+struct Ear<'a>(&'a Shared, SocketAddr, Duration);
 
 impl Hear for Ear<'_> {
     fn hear(&mut self, heard: &Heard<'_>) -> Result<Granted, Refusal> {
@@ -332,7 +374,7 @@ impl Hear for Ear<'_> {
             self.0.board.wake();
         }
         // Any other deadline made now is seen when the watchdog wakes by itself.
-        if granted.is_ok_and(|g| g.lease.saturating_add(self.0.grace) < WATCHDOG_SLEEP || heard.report.ev == Ev::Bye) {
+        if granted.is_ok_and(|g| g.lease.saturating_add(self.2) < WATCHDOG_SLEEP || heard.report.ev == Ev::Bye) {
             self.0.watchdog.ring();
         }
         let text = granted.map_or("", |granted| granted.note.text());

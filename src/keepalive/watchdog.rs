@@ -64,16 +64,19 @@ pub fn run(board: &Board, bell: &Bell, stop: &Stop, signs: &Signs, mut save: imp
         signs.turns.fetch_add(1, Ordering::Relaxed);
         if signs.every.is_some() && signed.is_none_or(|at| now.tick.since(at) >= most) {
             signed = Some(now.tick);
-            // What it misses, it tells the service manager itself.
-            if let Err(error) = notify("WATCHDOG=1") {
-                log::debug!("NOTIFY_SOCKET: {error}");
-            }
+            sign();
         }
         bell.wait(next.since(clock::tick()).min(most).max(Duration::from_millis(1)));
     }
     let bytes = beats(board, &clock::now());
     save(Place::Runtime, bytes.clone());
     save(Place::State, bytes);
+}
+
+/// Shows the service manager that the program lives; always true. What it misses, it notices by itself.
+pub fn sign() -> bool {
+    notify("WATCHDOG=1");
+    true
 }
 
 /// The last-beat times as text: the clocks, then a line `hash tick` for each host that is up.

@@ -14,13 +14,11 @@ use crate::event::{Event, Fact, Field, Id, Kind, Moment};
 use crate::keepalive::client::{Client, FAREWELL};
 use crate::keepalive::host::Host;
 use crate::keepalive::hosts::SHARDS;
-use crate::keepalive::server::Server;
 use crate::order::order;
 use crate::run::board::Board;
+use crate::run::reload::Reloader;
 use crate::run::status::Status;
 use crate::run::threads::lock;
-use crate::spot::SpotStatus;
-use crate::zone::Zone;
 
 /// How long a simulated outage can be ended; the desk remembers it no longer.
 const EXERCISE: Duration = Duration::from_secs(600);
@@ -29,20 +27,12 @@ const NOTICE: Duration = Duration::from_secs(300);
 
 /// What it takes to answer.
 pub struct Answers {
-    /// This host.
-    pub me: String,
     /// Start of the program.
     pub started: Tick,
-    /// For times.
-    pub zone: Zone,
+    /// What follows the configuration.
+    pub reloader: Arc<Reloader>,
     /// The roster.
     pub board: Arc<Board>,
-    /// The heartbeat server.
-    pub server: Option<Arc<Server>>,
-    /// The heartbeat clients.
-    pub clients: Arc<Vec<Client>>,
-    /// The poll loop.
-    pub spot: Option<Arc<Mutex<SpotStatus>>>,
     /// The alert desk.
     pub desk: Arc<Mutex<DeskStatus>>,
     /// The state directory.
@@ -65,6 +55,7 @@ impl Answers {
             "silence" => self.silence(argument),
             "unsilence" => self.unsilence(argument),
             "history" => self.history(argument),
+            "reload" => self.reloader.reload(),
             _ => Err(format!("this daemon ({}) does not know {}", env!("CARGO_PKG_VERSION"), quoted(word))),
         }
     }
@@ -75,18 +66,19 @@ impl Answers {
             let state = self.board.lock();
             (state.roster.silences().standing(&now), state.roster.rules().windows.clone())
         };
+        let parts = self.reloader.parts();
         let status = Status {
-            name: &self.me,
+            name: &parts.me,
             folder: &self.folder,
-            zone: &self.zone,
+            zone: &parts.zone,
             now,
             running: now.tick.since(self.started),
-            server: self.server.as_ref().map(|server| server.listening()),
+            server: parts.server().map(|server| server.listening()),
             hosts: self.hosts(),
             silences,
             windows,
-            spot: self.spot.as_ref().map(|spot| lock(spot).clone()),
-            monitors: self.clients.iter().map(Client::status).collect(),
+            spot: parts.spot().map(|spot| lock(spot).clone()),
+            monitors: parts.clients().iter().map(|client| client.status()).collect(),
             desk: lock(&self.desk).clone(),
         };
         Ok((u8::from(!status.well()), if json { status.json() } else { status.table() }))
@@ -103,23 +95,25 @@ impl Answers {
 
     fn simulate(&mut self, kind: &str) -> Answer {
         let now = clock::now();
+        let me = self.reloader.parts().me.clone();
         let begun = self.simulated.filter(|(_, at)| now.tick.since(*at) < EXERCISE);
         let kind = Kind::parse(kind).ok_or_else(|| format!("cannot simulate {}", quoted(kind)))?;
         let fresh = Id::of(&[b"exercise", &now.boot.0.to_be_bytes(), &now.tick.0.to_be_bytes()]);
         let at = Moment::at(now.tick, &now);
         let mut event = match kind {
-            Kind::Interrupt => Event::new(kind, fresh, self.me.clone(), at)
-                .with(Field::Deadline, Fact::Time(Moment::at(now.tick + NOTICE, &now))),
+            Kind::Interrupt => {
+                Event::new(kind, fresh, me, at).with(Field::Deadline, Fact::Time(Moment::at(now.tick + NOTICE, &now)))
+            }
             Kind::Offline => {
                 self.simulated = Some((fresh, now.tick));
-                Event::new(kind, fresh, self.me.clone(), at).with(Field::LastBeat, Fact::Time(at))
+                Event::new(kind, fresh, me, at).with(Field::LastBeat, Fact::Time(at))
             }
             Kind::Online => {
                 let Some((incident, since)) = begun else {
                     return Err("nobody was told of an outage: simulate offline first".to_owned());
                 };
                 self.simulated = None;
-                Event::new(kind, incident, self.me.clone(), at)
+                Event::new(kind, incident, me, at)
                     .with(Field::Duration, Fact::Span(now.tick.since(since)))
                     .with(Field::Since, Fact::Time(Moment::at(since, &now)))
             }
@@ -157,7 +151,7 @@ impl Answers {
     /// Kept until the end of the program; an empty one clears it.
     fn note(&self, text: &str) -> Answer {
         let mut kept = None;
-        for client in &*self.clients {
+        for client in self.reloader.parts().clients() {
             kept = Some(client.note(text));
         }
         match kept.as_deref() {
@@ -168,15 +162,16 @@ impl Answers {
     }
 
     fn leave(&self) -> Answer {
-        let (all, text) = goodbyes(&self.clients);
+        let clients = self.reloader.parts().clients();
+        let (all, text) = goodbyes(&clients, "leave");
         Ok((u8::from(!all), text))
     }
 }
 
-/// Says goodbye for good on all clients at once: whether all took it, and a line each.
-pub fn goodbyes(clients: &[Client]) -> (bool, String) {
+/// Says goodbye on all clients at once: whether all took it, and a line each.
+pub fn goodbyes(clients: &[Arc<Client>], reason: &str) -> (bool, String) {
     for client in clients {
-        client.farewell("leave");
+        client.farewell(reason);
     }
     let until = clock::tick() + FAREWELL + FAREWELL;
     let mut all = true;

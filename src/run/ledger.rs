@@ -22,8 +22,8 @@ impl Answers {
         // Copied, so that the desk never waits for the wording.
         let all = lock(&self.history).clone();
         let (incidents, now) = (all.of(glob), clock::now());
-        let text =
-            if form == "json" { json(&incidents, &self.zone, &now) } else { table(&incidents, &self.zone, &now) };
+        let zone = self.reloader.parts().zone.clone();
+        let text = if form == "json" { json(&incidents, &zone, &now) } else { table(&incidents, &zone, &now) };
         Ok((0, text))
     }
 }

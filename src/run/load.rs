@@ -80,6 +80,11 @@ impl Loaded {
     pub fn small(&self, name: &str) -> Option<&Small> {
         self.small.iter().find(|(known, _)| known == name).map(|(_, small)| small)
     }
+
+    /// The same, read.
+    pub fn json(&self, name: &str) -> Option<Value> {
+        json::read(self.small(name)?.json.as_bytes())
+    }
 }
 
 /// Reads the directory; `small` names the small states, `hosts_ok` says whether a part of the roster can be read.

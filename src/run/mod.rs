@@ -7,8 +7,11 @@ pub mod ledger;
 pub mod load;
 pub mod logger;
 pub mod notify;
+pub mod parts;
 pub mod quiet;
+pub mod reload;
 pub mod restore;
+pub mod starts;
 pub mod state;
 pub mod status;
 pub mod store;
@@ -31,38 +34,39 @@ use signal_hook::flag::{self, register_conditional_shutdown};
 use signal_hook::low_level::pipe;
 
 use crate::alert::Parcel;
-use crate::alert::channel::{self, ChannelState, Tools};
-use crate::alert::desk::{self, Channel};
-use crate::alert::history;
 use crate::alert::pending::Pending;
-use crate::alert::sender::Deliver;
 use crate::alert::standing::DeskStatus;
+use crate::alert::{desk, history};
 use crate::cli::{EXIT_CONFIG, EXIT_FAILURE, fail};
 use crate::clock::{self, Now};
-use crate::config::plan::{ChannelPlan, Plan, ServerPlan};
+use crate::config::plan::Plan;
 use crate::config::units::show_span;
+use crate::config::{Env, Source};
 use crate::control;
 use crate::keepalive::carry::Carry;
 use crate::keepalive::client::{self, Client, Me};
 use crate::keepalive::monitors::{self, Monitors};
 use crate::keepalive::rules::Rules;
-use crate::keepalive::server::{self, Server};
 use crate::keepalive::silences;
-use crate::keepalive::uri::encode_userinfo;
-use crate::keepalive::watchdog::{self, BEATS_FILE, Place, Signs};
+use crate::keepalive::watchdog::Signs;
 use crate::resolve::Resolver;
 use crate::run::answers::Answers;
 use crate::run::board::{Board, State};
 use crate::run::identity::identity;
 use crate::run::load::{Loaded, load};
-use crate::run::store::{Batch, Folders, Job, Root};
-use crate::run::threads::{Bell, HTTP_STACK, SMALL_STACK, Stop, spawn};
-use crate::secret::Secret;
-use crate::spot::{self, SpotContext, SpotStatus};
+use crate::run::notify::notify;
+use crate::run::parts::{Base, Parts};
+use crate::run::reload::Reloader;
+use crate::run::starts::Starts;
+use crate::run::store::Folders;
+use crate::run::threads::{CONFIG_STACK, SMALL_STACK, Stop, spawn};
+use crate::spot;
 use crate::zone::Zone;
 
 /// Messages to the desk that may wait.
 const DESK_QUEUE: usize = 256;
+/// Bytes of signals that are read at once: a storm of them is one.
+const SIGNALS: usize = 64;
 /// From SIGTERM to the end; procd kills after 5 s.
 const SHUTDOWN: Duration = Duration::from_millis(3900);
 /// How long `leave` without a daemon waits for its first beats.
@@ -70,8 +74,8 @@ const FIRST_BEATS: Duration = Duration::from_secs(15);
 /// How often the end of a thread is looked for during the shutdown.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Runs the daemon until a signal ends it.
-pub fn daemon(plan: &Plan) -> ExitCode {
+/// Runs the daemon until a signal ends it. `source` is what `plan` came from; it is read again at a reload.
+pub fn daemon(plan: Plan, source: Source, env: Env) -> ExitCode {
     let zone = match Zone::load(plan.timezone.as_deref()) {
         Ok(zone) => zone,
         Err(error) => return fail(EXIT_CONFIG, &["timezone ", &error.to_string()]),
@@ -81,7 +85,7 @@ pub fn daemon(plan: &Plan) -> ExitCode {
     for warning in &plan.warnings {
         log::warn!("{warning}");
     }
-    match Daemon::start(plan, zone) {
+    match Daemon::start(plan, source, env, zone) {
         Ok(daemon) => {
             daemon.run();
             ExitCode::SUCCESS
@@ -105,36 +109,33 @@ fn abort_on_panic() {
 /// Says goodbye for good to every heartbeat server, without a running daemon: whether all took it, and a line each.
 pub fn leave_directly(plan: &Plan) -> (bool, String) {
     let (stop, resolver) = (Stop::default(), Arc::new(Resolver::default()));
-    let me = Me::new(&identity(&plan.name));
-    let start = |me| client::start_all(&plan.clients, &Arc::new(me), &Arc::default(), &resolver, &stop);
+    let me = Me::new(&identity(&plan.name)).map(Arc::new);
+    let start = |me: Arc<Me>| client::start_all(&plan.clients, &me, &Arc::default(), &resolver, &stop);
     let clients = match me.and_then(start) {
         Ok(clients) => clients,
         Err(error) => return (false, format!("{error}\n")),
     };
     // A goodbye counts only from the run that beat last.
     let until = clock::tick() + FIRST_BEATS;
-    let heard = |client: &Client| client.status().last.is_some() || client.status().failures > 0;
+    let heard = |client: &Arc<Client>| client.status().last.is_some() || client.status().failures > 0;
     while clock::tick() < until && !clients.iter().all(heard) {
         std::thread::park_timeout(LOOK);
     }
-    answers::goodbyes(&clients)
+    answers::goodbyes(&clients, "leave")
 }
 
 struct Daemon {
     stop: Stop,
     signals: Signals,
     board: Arc<Board>,
-    bell: Bell,
-    server: Option<Arc<Server>>,
-    clients: Arc<Vec<Client>>,
+    reloader: Arc<Reloader>,
     threads: Vec<JoinHandle<()>>,
     ready: String,
 }
 
 impl Daemon {
-    fn start(plan: &Plan, zone: Zone) -> io::Result<Daemon> {
+    fn start(plan: Plan, source: Source, env: Env, zone: Zone) -> io::Result<Daemon> {
         let signals = Signals::new()?;
-        let me = identity(&plan.name);
         let folder = plan.state_dir.display().to_string();
         let opened = state::open(&plan.state_dir, &plan.runtime_dir)
             .map_err(|error| io::Error::other(format!("{folder}: {error}")))?;
@@ -142,27 +143,35 @@ impl Daemon {
             log::warn!("{folder}: in memory, alerts and roster do not survive a reboot");
         }
         let now = clock::now();
-        let small = [spot::STATE_NAME, monitors::STATE_NAME, silences::STATE_NAME, history::STATE_NAME];
+        let small = [
+            spot::STATE_NAME,
+            starts::STATE_NAME,
+            silences::STATE_NAME,
+            reload::STATE_NAME,
+            monitors::STATE_NAME,
+            history::STATE_NAME,
+        ];
         let loaded = load(&plan.state_dir, &small, restore::is_shard);
         let (to_desk, inbox) = sync_channel(DESK_QUEUE);
-        let board = board(plan, &loaded, &to_desk, &me, &zone, &now);
+        let board = board(&plan, &loaded, &to_desk, &zone, &now);
         let stop = Stop::default();
         let folders = Folders { state: plan.state_dir.clone(), runtime: plan.runtime_dir.clone(), lock: opened.lock };
         let (to_store, store) = store::start(folders, to_desk.clone())?;
         let resolver = Arc::new(Resolver::default());
         let carry = Arc::new(Carry::default());
         let desk_status = Arc::new(Mutex::new(DeskStatus::default()));
-        let saved_spot = restore::spot(&loaded);
-        let told = loaded.small(monitors::STATE_NAME).map(|small| &*small.json);
-        let own = Arc::new(Me::new(&me)?.with(&plan.state_dir, Monitors::new(&board, told)));
+        let (notices, delivered) = restore::spot(&loaded);
         let history = Arc::new(Mutex::new(restore::history(&loaded)));
-        let delivered = carry.clone();
+        let told = loaded.small(monitors::STATE_NAME).map(|small| &*small.json);
+        let run = Me::new(&identity(&plan.name))?.with(&plan.state_dir, Monitors::new(&board, told));
+        let rejected = loaded.json(reload::STATE_NAME);
+        let taken = carry.clone();
         let desk = desk::start(desk::Parts {
             board: board.clone(),
             inbox,
-            desk: to_desk,
+            desk: to_desk.clone(),
             store: to_store.clone(),
-            channels: channels(plan, &resolver, &zone, &stop),
+            channels: parts::channels(&plan.channels, &resolver, &zone, &stop),
             history: history.clone(),
             restored: loaded.outbox,
             standings: loaded.channels,
@@ -170,65 +179,55 @@ impl Daemon {
             unwritable: opened.unwritable,
             stop: stop.clone(),
             status: desk_status.clone(),
-            delivered: Box::new(move |id| delivered.delivered(id)),
+            delivered: Box::new(move |id| taken.delivered(id)),
             chance: chance()?,
         })?;
-        let mut threads = vec![store, desk];
-        let bell = Bell::default();
-        let server = match &plan.server {
-            Some(plan) => {
-                let server = start_server(plan, &me, &board, &bell, &stop)?;
-                Some(Arc::new(server))
-            }
-            None => None,
-        };
-        let signs = Signs { turns: Arc::default(), every: notify::watchdog_every() };
-        let turns = signs.turns.clone();
-        // The store ends once nobody can send to it.
-        let to_store = server.is_some().then_some(to_store);
-        if to_store.is_some() || signs.every.is_some() {
-            threads.push(start_watchdog(&board, &bell, &stop, signs, to_store)?);
-        }
-        if let Some(upstream) = &plan.upstream {
-            threads.push(upstream::start(upstream, turns, resolver.clone(), &stop)?);
-        }
-        let mut spot = None;
-        if let Some((status, thread)) = start_spot(plan, &me, &board, &carry, &resolver, &stop, saved_spot)? {
-            spot = Some(status);
-            threads.push(thread);
-        }
-        let clients = Arc::new(client::start_all(&plan.clients, &own, &carry, &resolver, &stop)?);
-        let ready = ready(plan, &me, server.as_deref());
-        let answers = Answers {
-            me,
-            started: now.tick,
-            zone,
+        let base = Base {
+            stop: stop.clone(),
             board: board.clone(),
-            server: server.clone(),
-            clients: clients.clone(),
-            spot,
+            carry,
+            resolver,
+            desk: to_desk,
+            store: Some(to_store),
+            notices: Arc::new(Mutex::new(notices)),
+            delivered,
+            signs: Signs { turns: Arc::default(), every: notify::watchdog_every() },
+        };
+        let control = plan.control.clone();
+        let mut parts = Parts::new(base, run);
+        parts.apply(plan, zone, &mut String::new())?;
+        let ready = ready(&parts);
+        let reloader = Arc::new(Reloader::new(source, env, stop.clone(), board.clone(), parts, rejected.as_ref()));
+        let answers = Answers {
+            started: now.tick,
+            reloader: reloader.clone(),
+            board: board.clone(),
             desk: desk_status,
             history,
             folder,
             simulated: None,
         };
-        threads.extend(start_control(&plan.control, answers, &stop));
-        Ok(Daemon { stop, signals, board, bell, server, clients, threads, ready })
+        let mut threads = vec![store, desk];
+        threads.extend(start_control(&control, answers, &stop));
+        Ok(Daemon { stop, signals, board, reloader, threads, ready })
     }
 
     fn run(mut self) {
         log::info!("{}", self.ready);
         notify("READY=1");
-        self.signals.wait();
+        self.signals.wait(&self.reloader);
         let until = clock::tick() + SHUTDOWN;
         log::info!("stopping");
         notify("STOPPING=1");
         self.stop.stop();
-        self.bell.ring();
+        let mut waiting = self.threads;
+        let (clients, server) = {
+            let mut parts = self.reloader.parts();
+            let running = (parts.clients(), parts.server().cloned());
+            waiting.append(&mut parts.close());
+            running
+        };
         self.board.wake();
-        // Whoever still holds on after the deadline ends with the process.
-        let mut waiting: Vec<JoinHandle<()>> = self.threads;
-        let (clients, server) = (self.clients, self.server);
         let farewell = spawn("farewell", SMALL_STACK, move || {
             client::farewell_all(&clients, "stop");
             if let Some(server) = server {
@@ -239,13 +238,14 @@ impl Daemon {
             Ok(thread) => waiting.push(thread),
             Err(error) => log::warn!("no goodbye is said: {error}"),
         }
+        // Whoever still holds on after the deadline ends with the process.
         while clock::tick() < until && waiting.iter().any(|thread| !thread.is_finished()) {
             std::thread::park_timeout(LOOK);
         }
     }
 }
 
-/// The signals that end the program, and SIGHUP, which does nothing yet.
+/// The signals that end the program, and SIGHUP, which has the configuration read again.
 struct Signals {
     /// A byte comes with every signal.
     wake: UnixStream,
@@ -270,14 +270,14 @@ impl Signals {
     }
 
     /// Waits for the signal that ends the program.
-    fn wait(&mut self) {
+    fn wait(&mut self, reloader: &Arc<Reloader>) {
         loop {
-            let read = self.wake.read(&mut [0]);
+            let read = self.wake.read(&mut [0; SIGNALS]);
             if self.ending.load(Ordering::SeqCst) {
                 break;
             }
             match read {
-                Ok(_) => log::warn!("SIGHUP: reading the file again needs a restart"),
+                Ok(_) => reloader.signal(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
@@ -286,20 +286,27 @@ impl Signals {
     }
 }
 
-/// The roster as the last run left it.
-fn board(plan: &Plan, loaded: &Loaded, desk: &SyncSender<Parcel>, me: &str, zone: &Zone, now: &Now) -> Arc<Board> {
-    let rules = plan.server.as_ref().map_or_else(Rules::default, |server| Rules::new(server, me, zone));
+/// The roster as the last run left it, with what is to be told of the end of that run.
+fn board(plan: &Plan, loaded: &Loaded, desk: &SyncSender<Parcel>, zone: &Zone, now: &Now) -> Arc<Board> {
+    let me = identity(&plan.name);
+    let rules = plan.server.as_ref().map_or_else(Rules::default, |server| Rules::new(server, &me, zone));
     let (roster, last) = restore::roster(loaded, rules, &plan.state_dir, &plan.runtime_dir, now);
     let board = Arc::new(Board::new(State { roster, pending: Pending::after(last) }, desk.clone()));
-    restore::tell_damage(&board, loaded, plan, me, now);
+    let starts = loaded.json(starts::STATE_NAME).and_then(|saved| Starts::read(&saved)).unwrap_or_default();
+    let (event, after) = starts.began(&me, now);
+    if !board.post(event, after) {
+        log::error!("no room to remember this start");
+    }
+    restore::tell_damage(&board, loaded, plan, &me, now);
     board
 }
 
 /// The line that says what runs.
-fn ready(plan: &Plan, me: &str, server: Option<&Server>) -> String {
-    let mut text = ["ready: ", me].concat();
+fn ready(parts: &Parts) -> String {
+    let mut text = ["ready: ", &parts.me].concat();
+    let Some(plan) = parts.plan() else { return text };
     let mut before = ": ";
-    for port in server.iter().flat_map(|server| server.listening()) {
+    for port in parts.server().iter().flat_map(|server| server.listening()) {
         text.push_str(if before == ": " { ": listening on " } else { ", " });
         before = "; ";
         match port.bound {
@@ -324,72 +331,11 @@ fn ready(plan: &Plan, me: &str, server: Option<&Server>) -> String {
     text
 }
 
-type Spot = (Arc<Mutex<SpotStatus>>, JoinHandle<()>);
-
-fn start_spot(
-    plan: &Plan,
-    me: &str,
-    board: &Arc<Board>,
-    carrier: &Arc<Carry>,
-    resolver: &Arc<Resolver>,
-    stop: &Stop,
-    (saved, delivered): (Option<String>, bool),
-) -> io::Result<Option<Spot>> {
-    let Some(spot) = &plan.spot else { return Ok(None) };
-    let status = Arc::new(Mutex::new(SpotStatus::new(spot.cloud)));
-    let context = SpotContext {
-        plan: spot.clone(),
-        subject: me.to_owned(),
-        told_by_us: plan.tells(),
-        board: board.clone(),
-        carrier: carrier.clone(),
-        resolver: resolver.clone(),
-        status: status.clone(),
-        stop: stop.clone(),
-        saved,
-        delivered,
-    };
-    let thread = spawn("spot", HTTP_STACK, move || spot::run(context))?;
-    Ok(Some((status, thread)))
-}
-
-fn start_server(plan: &ServerPlan, me: &str, board: &Arc<Board>, bell: &Bell, stop: &Stop) -> io::Result<Server> {
-    let encoded = Secret::new(encode_userinfo(plan.key.reveal()));
-    let server = server::start(plan, &encoded, me, board.clone(), bell.clone(), stop.clone())?;
-    // The server has a lock of its own, which must not be waited for under the roster's.
-    let sources: Vec<_> = board.lock().roster.hosts().sources().collect();
-    for (source, hosts) in sources {
-        server.known(source, hosts);
-    }
-    Ok(server)
-}
-
-fn start_watchdog(
-    board: &Arc<Board>,
-    bell: &Bell,
-    stop: &Stop,
-    signs: Signs,
-    store: Option<SyncSender<Parcel>>,
-) -> io::Result<JoinHandle<()>> {
-    let (board, bell, stop) = (board.clone(), bell.clone(), stop.clone());
-    spawn("watchdog", SMALL_STACK, move || {
-        watchdog::run(&board, &bell, &stop, &signs, |place, bytes| {
-            let Some(store) = &store else { return };
-            let root = if place == Place::State { Root::State } else { Root::Runtime };
-            let put = Job::Put { file: BEATS_FILE.to_owned(), bytes, keep_previous: false };
-            // A store that is busy gets the next ones.
-            if store.try_send(Parcel::Batch(Batch { number: 0, root, jobs: vec![put], reply: false })).is_err() {
-                log::debug!("the store is busy: last-beat times are not saved");
-            }
-        });
-    })
-}
-
 /// Everything but the commands works without the socket.
 fn start_control(path: &Path, mut answers: Answers, stop: &Stop) -> Option<JoinHandle<()>> {
     let (stop, socket) = (stop.clone(), path.to_owned());
     let serve = |listener: UnixListener| {
-        spawn("control", SMALL_STACK, move || {
+        spawn("control", CONFIG_STACK, move || {
             control::serve(&listener, &stop, &mut |word, argument| answers.answer(word, argument));
             // It may be gone with its folder.
             let _ = std::fs::remove_file(socket);
@@ -404,27 +350,8 @@ fn start_control(path: &Path, mut answers: Answers, stop: &Stop) -> Option<JoinH
     }
 }
 
-fn channels(plan: &Plan, resolver: &Arc<Resolver>, zone: &Zone, stop: &Stop) -> Vec<Channel> {
-    let deliver = |plan: &ChannelPlan| -> Deliver {
-        let fetch = channel::fetch(plan, resolver.clone());
-        let (plan, zone, stop) = (plan.clone(), zone.clone(), stop.clone());
-        let mut state = ChannelState::default();
-        Box::new(move |message| {
-            let tools = Tools { fetch: &fetch, zone: &zone, stop: &stop };
-            channel::attempt(&plan, message, &tools, &mut state)
-        })
-    };
-    plan.channels.iter().map(|plan| Channel { plan: plan.clone(), deliver: deliver(plan) }).collect()
-}
-
 fn chance() -> io::Result<u32> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(u32::from_be_bytes(bytes))
-}
-
-fn notify(state: &str) {
-    if let Err(error) = notify::notify(state) {
-        log::warn!("NOTIFY_SOCKET: {error}");
-    }
 }

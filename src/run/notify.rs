@@ -26,10 +26,13 @@ fn every(usec: &str, pid: Option<&str>, own: u32) -> Option<Duration> {
 }
 
 /// Says `state` (`READY=1`, `STOPPING=1`, …) to the service manager, if there is one that listens.
-///
-/// # Errors
-/// When the socket is named and cannot be written.
-pub fn notify(state: &str) -> io::Result<()> {
+pub fn notify(state: &str) {
+    if let Err(error) = send(state) {
+        log::warn!("NOTIFY_SOCKET: {error}");
+    }
+}
+
+fn send(state: &str) -> io::Result<()> {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()) else { return Ok(()) };
     let path = path.into_encoded_bytes();
     let address = match path.split_first() {

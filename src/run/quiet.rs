@@ -28,7 +28,7 @@ impl Answers {
         if !name_is_valid(glob) {
             return Err([&quoted(glob), " is no name of a host"].concat());
         }
-        if self.server.is_none() {
+        if self.reloader.parts().server().is_none() {
             return Err("this daemon watches nobody: there is no [keepalive.server]".to_owned());
         }
         let mut known = self.hosts();
@@ -60,6 +60,7 @@ impl Answers {
 
     fn silence_each(&self, globs: &[&str], lasts: Lasts, note: &str) -> Answer {
         let now = clock::now();
+        let zone = self.reloader.parts().zone.clone();
         let ends = match lasts {
             Lasts::Open => Ends::Never,
             Lasts::For(time) => Ends::At(now.tick + time),
@@ -71,7 +72,7 @@ impl Answers {
                 let state = &mut *self.board.lock();
                 state.roster.silence(glob, lasts, &now, &mut state.pending)
             };
-            let end = if silenced { until(ends, &self.zone, &now) } else { String::new() };
+            let end = if silenced { until(ends, &zone, &now) } else { String::new() };
             let said = if silenced {
                 ": silenced "
             } else {

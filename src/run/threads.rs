@@ -79,6 +79,11 @@ impl Bell {
         self.0.1.notify_all();
     }
 
+    /// Whether somebody else holds it, who may wait.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// Waits for a ring, at most `time`; true if it rang.
     pub fn wait(&self, time: Duration) -> bool {
         let guard = lock(&self.0.0);

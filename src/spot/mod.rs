@@ -59,8 +59,8 @@ pub struct SpotContext {
     pub status: Arc<Mutex<SpotStatus>>,
     /// Ends the loop.
     pub stop: Stop,
-    /// The state saved last under [`STATE_NAME`], the newest of file and outbox.
-    pub saved: Option<String>,
+    /// The state saved last under [`STATE_NAME`], the newest of file and outbox. Kept current.
+    pub saved: Arc<Mutex<Option<String>>>,
     /// A channel took the notice that stands in `saved` ([`tracker::standing`]) before this start.
     pub delivered: bool,
 }
@@ -101,8 +101,8 @@ impl Poller {
     fn new(context: SpotContext) -> Poller {
         let service = Service::of(context.plan.cloud);
         let now = clock::now();
-        let saved = context.saved.as_deref();
-        let (tracker, ended) = Tracker::restore(context.plan.cloud, &context.subject, saved, &now);
+        let saved = lock(&context.saved).clone();
+        let (tracker, ended) = Tracker::restore(context.plan.cloud, &context.subject, saved.as_deref(), &now);
         if let Some(incident) = ended {
             context.carrier.forget(incident);
         }
@@ -149,10 +149,12 @@ impl Poller {
     fn tell(&mut self, now: &Now) {
         for _ in 0..MAX_TOLD {
             let Some(due) = self.tracker.due(self.learner.identity(), now) else { return };
-            let after = After::Small { name: STATE_NAME.to_owned(), json: due.json() };
+            let json = due.json();
+            let after = After::Small { name: STATE_NAME.to_owned(), json: json.clone() };
             if !self.context.board.post(Some(due.event.clone()), after) {
                 return;
             }
+            *lock(&self.context.saved) = Some(json);
             let event = self.tracker.commit(due);
             if matches!(event.kind, Kind::Interrupt | Kind::InterruptWithdrawn) {
                 self.context.carrier.put(&event, self.context.told_by_us);

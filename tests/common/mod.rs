@@ -59,3 +59,8 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
+
+/// Time from `then` to now.
+pub fn since(then: Instant) -> Duration {
+    then.elapsed()
+}

@@ -54,7 +54,7 @@ impl Running {
             stop: stop.clone(),
             // What was saved by an earlier run was delivered by it, in these tests.
             delivered: saved.as_deref().and_then(standing).is_some(),
-            saved,
+            saved: Arc::new(Mutex::new(saved)),
         };
         let ring = carry.subscribe();
         let thread = Some(spawn("spot", HTTP_STACK, move || run(context)).unwrap());

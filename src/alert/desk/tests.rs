@@ -5,6 +5,7 @@ use crate::alert::outbox::Restored;
 use crate::alert::pending::Pending;
 use crate::alert::testing::{event, plan};
 use crate::alert::{Form, Message, Verdict};
+use crate::config::plan::ChannelPlan;
 use crate::event::{Kind, Phase};
 use crate::run::board::State;
 use crate::run::load::{self, Loaded};
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A running desk on a folder, with channels that answer what the test says.
 struct Daemon {
     board: Arc<Board>,
+    to_desk: SyncSender<Parcel>,
     stop: Stop,
     status: Arc<Mutex<DeskStatus>>,
     thread: Option<JoinHandle<()>>,
@@ -46,6 +48,7 @@ impl Daemon {
         let board = Arc::new(Board::new(state, desk.clone()));
         let (stop, status) = (Stop::default(), Arc::new(Mutex::new(DeskStatus::default())));
         let (tell, delivered) = sync_channel(1024);
+        let to_desk = desk.clone();
         let thread = start(Parts {
             history: Arc::default(),
             board: Arc::clone(&board),
@@ -63,7 +66,7 @@ impl Daemon {
             chance: 1,
         })
         .unwrap();
-        Daemon { board, stop, status, thread: Some(thread), store: None, delivered }
+        Daemon { board, to_desk, stop, status, thread: Some(thread), store: None, delivered }
     }
 
     fn post(&self, kind: Kind, incident: u64) {
@@ -388,3 +391,5 @@ fn a_kill_at_any_attempt_repeats_only_that_one() {
         assert!(took.try_recv().is_err());
     }
 }
+
+mod changes;

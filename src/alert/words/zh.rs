@@ -4,6 +4,7 @@ use super::Words;
 use crate::event::Field as F;
 use crate::event::Kind as K;
 use crate::fetch::FetchError as E;
+use crate::run::starts;
 use crate::spot::{alicloud, service, tencent, tracker};
 
 pub(super) static WORDS: Words = Words {
@@ -108,6 +109,7 @@ pub(super) static WORDS: Words = Words {
         ("stop", "停机"),
         ("terminate", "终止"),
         ("hibernate", "休眠"),
+        (starts::HINT, "原因请看它的日志"),
         (tracker::LAPSED, "原定时间已过 15 分钟以上，本机仍在"),
         (service::WRONG_CLOUD, "请检查 provider：改对之前收不到回收通知"),
         (alicloud::SERVICE.silence, "本机是否在阿里云上，能否访问 100.100.100.200（容器、防火墙、VPN）？"),
