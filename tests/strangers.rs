@@ -1,16 +1,20 @@
 //! A hostile neighbour on the heartbeat port, while a real host keeps beating.
 
 #![expect(clippy::disallowed_methods, reason = "a test looks at the time from outside")]
+#![expect(clippy::print_stdout, reason = "a test shows what it measured")]
 
 mod common;
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use common::beat::{Beater, raw};
 use common::daemon::Daemon;
-use common::{SECRETS, SOON, TempDir};
+use common::{SECRETS, SOON, TempDir, wait_for};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket, socket_with};
 
 const KEY: &str = SECRETS[0];
 const DENIED: &str = "{\"v\":2,\"err\":\"denied\"}\n";
@@ -84,7 +88,6 @@ fn a_replayed_or_reflected_line_proves_nothing() {
 
 /// A connection from an address of its own, 127.0.1.NUMBER: a neighbour, not the known host's machine.
 fn from(number: u8, to: SocketAddr) -> std::io::Result<TcpStream> {
-    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddr::from(([127, 0, 1, number], 0)))?;
     connect(&socket, &to)?;
@@ -145,4 +148,116 @@ fn one_byte_a_second_ends_at_the_deadline_of_the_exchange() {
     println!("closed after {lasted:?}");
     assert!(lasted >= Duration::from_secs(4) && lasted < SOON, "{lasted:?}");
     assert_eq!(daemon.status()["hosts"].as_array().unwrap().len(), 0);
+}
+
+/// A real client that beats every second from 127.0.0.1, where no stranger is.
+struct Witness {
+    client: Daemon,
+    _dir: TempDir,
+}
+
+impl Witness {
+    fn start(server: &Daemon) -> Witness {
+        let dir = TempDir::new();
+        let port = server.ready_address().port();
+        let mut client = Daemon::start(
+            dir.path(),
+            &format!(
+                "name = \"nas\"\n[keepalive]\nperiod = 1\n[keepalive.client]\nuri = \"ic://default:{KEY}@127.0.0.1:{port}\"\n"
+            ),
+        );
+        client.wait_line("beating to");
+        wait_for("the first beat", || server.status()["hosts"][0]["name"].as_str().map(|_| ()));
+        Witness { client, _dir: dir }
+    }
+
+    /// No beat failed, and none was late: 1.2 × period + grace/2 at the default grace of 5 s.
+    fn was_never_late(&mut self, server: &mut Daemon) {
+        let status = server.status();
+        let gap = status["hosts"][0]["worst_gap"].as_f64().expect("a gap");
+        println!("the worst gap between two beats of a known host: {gap} s");
+        assert!(gap < 3.7, "{status}");
+        assert!(!self.client.output().contains("cannot beat"), "{}", self.client.output());
+        assert!(!server.output().contains("offline"), "{}", server.output());
+    }
+}
+
+/// As many descriptors as the system allows this process.
+fn many_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// A connection on its way, from the address 127.1.x.y with its number.
+fn dial(number: u32, to: SocketAddr) -> OwnedFd {
+    let [_, _, high, low] = number.to_be_bytes();
+    let fd = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::NONBLOCK, None).expect("a socket");
+    bind(&fd, &SocketAddr::from(([127, 1, high, low], 0))).expect("an address");
+    // In progress, or refused: both are a stranger's lot.
+    let _ = connect(&fd, &to);
+    fd
+}
+
+fn descriptors(daemon: &Daemon) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).expect("a process").count()
+}
+
+/// For `time` 1,000 strangers are connected and say nothing, 200 say a byte a second, and `rate` new ones a second take
+/// the place of the oldest: at 200 a second each stays for the 5 s that an exchange may last.
+fn siege(time: Duration, rate: u32) {
+    many_descriptors();
+    let (_dir, mut server, address) = server();
+    let mut witness = Witness::start(&server);
+    let idle = (server.proc_status("Threads"), server.proc_status("VmRSS"), descriptors(&server));
+    let (start, mut dialled, mut most) = (Instant::now(), 0, (0, 0, 0));
+    let mut next = || {
+        dialled += 1;
+        dial(dialled, address)
+    };
+    // Whoever is closed by the server comes again.
+    let mut silent: VecDeque<OwnedFd> = (0..1000).map(|_| next()).collect();
+    let mut slow: Vec<OwnedFd> = (0..200).map(|_| next()).collect();
+    let mut turns = 0;
+    while start.elapsed() < time {
+        for _ in 0..rate / 10 {
+            silent.push_back(next());
+            drop(silent.pop_front());
+        }
+        for fd in slow.iter_mut().skip(turns % 10).step_by(10) {
+            if matches!(rustix::io::write(&*fd, b"{"), Err(error) if error != rustix::io::Errno::AGAIN) {
+                *fd = next();
+            }
+        }
+        turns += 1;
+        most.0 = server.proc_status("Threads").max(most.0);
+        most.1 = server.proc_status("VmRSS").max(most.1);
+        most.2 = descriptors(&server).max(most.2);
+        let until = start + Duration::from_millis(100) * u32::try_from(turns).expect("few");
+        std::thread::park_timeout(until.saturating_duration_since(Instant::now()));
+    }
+    println!("{dialled} connections in {:?}; threads, kB, descriptors: {idle:?}, at most {most:?}", start.elapsed());
+    witness.was_never_late(&mut server);
+    assert!(most.0 <= idle.0 + 256, "threads are bounded: {}", most.0);
+    assert!(most.2 <= idle.2 + 256, "descriptors are bounded: {}", most.2);
+    // 4 MB; a build for debugging has larger frames on its stacks.
+    let room = if std::env::var_os("IC_BINARY").is_some() { 4096 } else { 6144 };
+    assert!(most.1 < idle.1 + room, "memory is bounded: {} kB more", most.1 - idle.1);
+}
+
+#[test]
+fn a_thousand_connects_a_second_make_no_known_host_late() {
+    siege(Duration::from_secs(5), 1000);
+}
+
+#[test]
+#[ignore = "long: a minute"]
+fn a_siege_of_a_minute_makes_no_known_host_late() {
+    siege(Duration::from_secs(60), 1000);
+}
+
+#[test]
+#[ignore = "long: a minute"]
+fn half_open_and_slow_connections_for_a_minute_make_no_known_host_late() {
+    siege(Duration::from_secs(60), 200);
 }

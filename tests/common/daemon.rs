@@ -1,7 +1,7 @@
 //! The program under test as a child process.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -22,6 +22,16 @@ pub fn command() -> Command {
     let mut command = Command::new(binary());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TZ", "UTC");
     command
+}
+
+/// Puts `words` before a daemon's command line, such as `nsenter --net=FILE`. They must end in an exec: the process is
+/// the daemon's own in the end.
+pub fn wrap(command: &mut Command, words: &[impl AsRef<OsStr>]) {
+    let mut outer = Command::new(words[0].as_ref());
+    outer.args(&words[1..]).arg(command.get_program()).args(command.get_args()).env_clear();
+    outer.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    outer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    *command = outer;
 }
 
 /// Runs a command to its end.

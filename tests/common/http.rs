@@ -72,7 +72,12 @@ pub struct FakeHttp {
 
 impl FakeHttp {
     pub fn start(script: impl FnMut(&Asked) -> Answer + Send + 'static) -> FakeHttp {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        FakeHttp::start_at("127.0.0.1:0".parse().unwrap(), script)
+    }
+
+    /// The same at an address of the test's choice.
+    pub fn start_at(address: SocketAddr, script: impl FnMut(&Asked) -> Answer + Send + 'static) -> FakeHttp {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             script: Mutex::new(Box::new(script)),

@@ -48,14 +48,19 @@ impl Drop for TempDir {
     }
 }
 
-/// Looks again and again until `look` gives something; panics with `what` and the last `state` after [`SOON`].
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + SOON;
+/// Looks again and again until `look` gives something; panics with `what` after [`SOON`].
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_within(SOON, what, look)
+}
+
+/// The same with a limit of its own, for what takes its time.
+pub fn wait_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + limit;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < until, "waited {SOON:?} in vain for {what}");
+        assert!(Instant::now() < until, "waited {limit:?} in vain for {what}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }

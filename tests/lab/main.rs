@@ -1,0 +1,13 @@
+//! Cut links: real daemons in network namespaces, joined by pairs of virtual interfaces. Each test prints what was
+//! told, and when after the cut; see it with `cargo test --test lab -- --nocapture`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod cuts;
+mod fifty;
+mod freeze;
+mod net;
+mod resolver;
+mod story;
+mod uplink;
