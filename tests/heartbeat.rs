@@ -263,6 +263,8 @@ fn a_user_of_one_host_speaks_for_no_other_and_that_is_told_once() {
     let beater = |user: &str, key: &str, name: &str| {
         let mut beater = Beater::new(address, key, name);
         beater.user = user.into();
+        // Its daemon was started anew with the other key.
+        beater.age = 0.5;
         beater
     };
     for (user, key) in [("default", KEY), ("nas", "the old key of the nas")] {

@@ -98,6 +98,11 @@ impl Pending {
         self.queue.len() < MAX_PENDING
     }
 
+    /// How many more changes fit.
+    pub fn room(&self) -> usize {
+        MAX_PENDING.saturating_sub(self.queue.len())
+    }
+
     /// The number the next change will get.
     pub fn next_seq(&self) -> u64 {
         self.last + 1

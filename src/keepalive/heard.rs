@@ -45,8 +45,12 @@ pub enum Note {
     Left,
     /// It is back after a silence or a stop.
     Back,
+    /// It is heard again, and nobody was told that it was not.
+    Recovered,
     /// Its daemon was started anew.
     Restarted,
+    /// It was booted anew.
+    Rebooted,
 }
 
 impl Note {
@@ -58,7 +62,9 @@ impl Note {
             Note::Stopped => "said goodbye",
             Note::Left => "left for good",
             Note::Back => "beats again",
+            Note::Recovered => "beats again; its silence was not told",
             Note::Restarted => "was started anew",
+            Note::Rebooted => "was booted anew",
         }
     }
 }
@@ -66,7 +72,7 @@ impl Note {
 /// Why a beat does not count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The name belongs to another user, or was seen with protocol 2.
+    /// The name belongs to another user or to another host that is alive, or was seen with protocol 2.
     NameTaken,
     /// The name is empty, too long or holds control or bidi characters.
     NameInvalid,

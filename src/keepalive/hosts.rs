@@ -43,6 +43,11 @@ impl Hosts {
     }
 
     /// The host at a place in [`Hosts::iter`].
+    pub fn at(&self, at: usize) -> Option<&Entry> {
+        self.entries.get(at).map(|(_, entry)| &**entry)
+    }
+
+    /// The same, to change it.
     pub fn entry(&mut self, at: usize) -> Option<&mut Entry> {
         self.entries.get_mut(at).map(|(_, entry)| &mut **entry)
     }
@@ -65,6 +70,17 @@ impl Hosts {
     /// All hosts.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().map(|(_, entry)| &**entry)
+    }
+
+    /// Hands out every host to change; a host for which `change` says so must be saved.
+    pub fn each(&mut self, change: &mut dyn FnMut(&str, &mut Host) -> bool) {
+        for (hash, entry) in &mut self.entries {
+            if change(&entry.name, &mut entry.host)
+                && let Some(dirty) = self.dirty.get_mut(part_of(*hash))
+            {
+                *dirty = true;
+            }
+        }
     }
 
     /// The hosts whose name has this hash: one, but for chance.

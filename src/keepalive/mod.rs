@@ -7,13 +7,16 @@ pub mod uri;
 pub mod v1;
 pub mod wire;
 
+pub mod flapping;
 pub mod heard;
 pub mod host;
 pub mod hosts;
+pub mod presence;
 pub mod refusals;
 pub mod roster;
 pub mod rules;
 pub mod silences;
+pub mod suspicion;
 pub mod told;
 
 pub mod admission;

@@ -52,6 +52,33 @@ impl Refusals {
         self.tell(heard.name, heard.user, heard.from, taken(host, heard), now, pending);
     }
 
+    /// Refused because another host beats under the name of `host`, which is alive. Told once per pair of addresses.
+    pub fn duplicate(&mut self, host: &Host, heard: &Heard<'_>, now: &Now, pending: &mut Pending) {
+        let (one, other) = (host.from.ip().to_string(), heard.from.ip().to_string());
+        let (less, more) = if one < other { (&one, &other) } else { (&other, &one) };
+        let incident = Id::of(&[b"duplicate", heard.name.as_bytes(), less.as_bytes(), more.as_bytes()]);
+        if self.is_over(incident) {
+            return;
+        }
+        let event = Event::new(Kind::Duplicate, incident, heard.name, Moment::at(now.tick, now))
+            .with_text(Field::Address, one)
+            .with_text(Field::OtherAddress, other)
+            .with_text(Field::Hint, "give every host a name of its own");
+        self.push(event, pending);
+    }
+
+    /// Told already, or one too many.
+    fn is_over(&self, incident: Id) -> bool {
+        self.told.contains(&incident) || self.told.len() >= MAX_REFUSED
+    }
+
+    fn push(&mut self, event: Event, pending: &mut Pending) {
+        let incident = event.incident;
+        if pending.push(Some(event), After::Nothing).is_some() {
+            self.told.push(incident);
+        }
+    }
+
     /// Tells a refusal once: reason and hint.
     fn tell(
         &mut self,
@@ -63,16 +90,14 @@ impl Refusals {
         pending: &mut Pending,
     ) {
         let incident = Id::of(&[b"refused", name.as_bytes(), user.as_bytes(), hint.as_bytes()]);
-        if self.told.contains(&incident) || self.told.len() >= MAX_REFUSED {
+        if self.is_over(incident) {
             return;
         }
         let event = Event::new(Kind::Refused, incident, name, Moment::at(now.tick, now))
             .with_text(Field::Reason, reason)
             .with_text(Field::Address, from.ip().to_string())
             .with_text(Field::Hint, hint);
-        if pending.push(Some(event), After::Nothing).is_some() {
-            self.told.push(incident);
-        }
+        self.push(event, pending);
     }
 
     /// The roster of `server` is full: tells it once a day.

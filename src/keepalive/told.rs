@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use crate::alert::pending::{After, Pending};
 use crate::clock::{Now, Tick};
-use crate::event::{Event, Fact, Field, Kind, Moment};
+use crate::event::{Event, Fact, Field, Id, Kind, Moment};
 use crate::keepalive::beat::Notice;
-use crate::keepalive::host::{Carried, Host, Record};
+use crate::keepalive::flapping::Flapping;
+use crate::keepalive::host::{Carried, Cause, Host, Record, Standing};
+use crate::keepalive::suspicion::{AfterHold, MANY};
 
 /// A host that tells an event itself must have delivered it by then; else its server tells it.
 pub const DELIVERY_TIME: Duration = Duration::from_secs(15);
@@ -19,31 +21,70 @@ const MAX_FACTS: (usize, usize) = (8, 64);
 /// Ages and remaining times beyond 30 days are cut to it, in milliseconds.
 const MAX_SPAN: i64 = 30 * 86_400_000;
 
-/// How a silence is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Told {
-    /// As an outage; `overdue` after a goodbye.
-    Offline {
-        /// The host had said when it would be back.
-        overdue: bool,
-    },
-    /// As what its cloud had announced.
-    Reclaimed,
-}
+/// Why a silence came, for its message.
+pub const OVERDUE: &str = "it said goodbye and is overdue";
+/// The same, of a host that was never there.
+pub const EXPECTED: &str = "it was expected and never heard of";
+/// The same, of an announced reclaim.
+pub const ANNOUNCED: &str = "its cloud had announced it";
+/// Why it is told late.
+pub const POSTPONED: &str = "this server could not listen for a while";
+/// The server may be to blame.
+pub const CHANNELS_FAIL: &str = "this server's own channels fail as well";
+/// Many silences at once: what to do first.
+pub const OWN_NETWORK: &str = "look at this server's network first";
+/// Why a host was silent that is back.
+pub const REBOOTED: &str = "it was rebooted";
+/// What was postponed for less is not worth a word.
+const WORTH_SAYING: u32 = 1000;
 
-/// The host is silent as of now.
-pub fn silent(name: &str, host: &Host, told: Told, server: &str, now: &Now) -> Event {
-    let (kind, reason) = match told {
-        Told::Offline { overdue: false } => (Kind::Offline, ""),
-        Told::Offline { overdue: true } => (Kind::Offline, "it said goodbye and is overdue"),
-        Told::Reclaimed => (Kind::Reclaimed, "its cloud had announced it"),
+/// The silence that was found, as a beginning.
+pub fn silent(name: &str, host: &Host, server: &str, now: &Now) -> Event {
+    let reclaimed = host.standing == Standing::Reclaimed;
+    let kind = if reclaimed { Kind::Reclaimed } else { Kind::Offline };
+    let at = Moment::at(host.detected.unwrap_or(now.tick), now);
+    let mut event = Event::new(kind, host.incident, name, at);
+    let (field, reason) = match host.cause {
+        Cause::Expected => (Field::Since, EXPECTED),
+        Cause::Overdue => (Field::LastBeat, OVERDUE),
+        Cause::Silence if reclaimed => (Field::LastBeat, ANNOUNCED),
+        Cause::Silence if host.postponed >= WORTH_SAYING => (Field::LastBeat, POSTPONED),
+        Cause::Silence => (Field::LastBeat, ""),
     };
-    let mut event = event(kind, name, host, now);
-    time(&mut event, Field::LastBeat, host.last, host.about, now);
+    time(&mut event, field, host.last, host.about, now);
     event.facts.push((Field::Duration, Fact::Span(now.tick.since(host.last))));
     text(&mut event, Field::Reason, reason);
     place(&mut event, host, server);
+    if !host.uptime.is_zero() {
+        event.facts.push((Field::Uptime, Fact::Span(host.uptime)));
+    }
+    if let Some(readings) = &host.readings {
+        readings.add_to(&mut event);
+    }
     event
+}
+
+/// Adds to the silence of a host that this server may be to blame: its channels fail, many came together, so many of
+/// those came back.
+pub fn doubt(event: &mut Event, channels_fail: bool, after: &AfterHold) {
+    if channels_fail {
+        because(event, CHANNELS_FAIL);
+    }
+    if after.back > 0 {
+        event.facts.push((Field::Count, Fact::Number(after.back.into())));
+    }
+    if after.silent + after.back >= MANY {
+        text(event, Field::Hint, OWN_NETWORK);
+    }
+}
+
+/// Adds a reason.
+#[inline(never)]
+pub fn because(event: &mut Event, why: &str) {
+    match event.facts.iter_mut().find(|(field, _)| *field == Field::Reason) {
+        Some((_, Fact::Text(reason))) => reason.push_str(&["; ", why].concat()),
+        _ => text(event, Field::Reason, why),
+    }
 }
 
 /// The host is back as of now.
@@ -52,7 +93,49 @@ pub fn online(name: &str, host: &Host, server: &str, now: &Now) -> Event {
     event.facts.push((Field::Duration, Fact::Span(now.tick.since(host.since))));
     time(&mut event, Field::Since, host.since, host.about, now);
     place(&mut event, host, server);
+    event.group = host.group.map(|group| Id::of(&[b"back", &group.0.to_be_bytes()]));
     event
+}
+
+/// The host is silent still.
+pub fn reminder(name: &str, host: &Host, server: &str, now: &Now) -> Event {
+    let mut event = event(Kind::Reminder, name, host, now);
+    time(&mut event, Field::Since, host.since, host.about, now);
+    event.facts.push((Field::Duration, Fact::Span(now.tick.since(host.since))));
+    text(&mut event, Field::Server, server);
+    event
+}
+
+/// The host was booted, and nobody had said so.
+pub fn rebooted(name: &str, host: &Host, server: &str, now: &Now) -> Event {
+    let mut event = event(Kind::Rebooted, name, host, now);
+    time(&mut event, Field::LastBeat, host.last, host.about, now);
+    event.incident = incident(b"rebooted", name, server, now);
+    place(&mut event, host, server);
+    event
+}
+
+/// The host goes and comes. It counts as told from here on.
+pub fn flapping(name: &str, host: &Host, flapping: &mut Flapping, server: &str, now: &Now) -> Event {
+    let mut event = event(Kind::Flapping, name, host, now);
+    event.incident = incident(b"flapping", name, server, now);
+    flapping.told = Some((event.incident, now.tick));
+    event.facts.push((Field::Count, Fact::Number(flapping.count.into())));
+    place(&mut event, host, server);
+    event
+}
+
+/// The host has kept its state; `None` if nobody was told that it did not. It counts as told from here on.
+pub fn steady(name: &str, host: &Host, flapping: &mut Flapping, server: &str, now: &Now) -> Option<Event> {
+    let (incident, since) = flapping.told?;
+    let mut event = event(Kind::Steady, name, host, now);
+    event.incident = incident;
+    text(&mut event, Field::State, host.standing.name());
+    event.facts.push((Field::Count, Fact::Number(flapping.count.into())));
+    event.facts.push((Field::Duration, Fact::Span(now.tick.since(since))));
+    text(&mut event, Field::Server, server);
+    flapping.steady();
+    Some(event)
 }
 
 /// The host said goodbye.
@@ -66,13 +149,23 @@ pub fn stopped(name: &str, host: &Host, back_in: Duration, server: &str, now: &N
 /// The host is taken off the roster.
 pub fn forgotten(name: &str, host: &Host, why: &str, now: &Now) -> Event {
     let mut event = event(Kind::Forgotten, name, host, now);
-    time(&mut event, Field::LastBeat, host.last, host.about, now);
+    if let Some((incident, _)) = host.flapping.as_ref().and_then(|flapping| flapping.told) {
+        event.incident = incident;
+    }
+    if host.cause != Cause::Expected {
+        time(&mut event, Field::LastBeat, host.last, host.about, now);
+    }
     text(&mut event, Field::Reason, why);
     event
 }
 
 fn event(kind: Kind, name: &str, host: &Host, now: &Now) -> Event {
     Event::new(kind, host.incident, name, Moment::at(now.tick, now))
+}
+
+/// An id that begins now.
+pub fn incident(what: &[u8], name: &str, server: &str, now: &Now) -> Id {
+    Id::of(&[what, server.as_bytes(), name.as_bytes(), &now.boot.0.to_be_bytes(), &now.tick.0.to_be_bytes()])
 }
 
 #[inline(never)]
@@ -89,7 +182,11 @@ fn text(event: &mut Event, field: Field, text: &str) {
 
 #[inline(never)]
 fn place(event: &mut Event, host: &Host, server: &str) {
-    text(event, Field::Address, &host.from.ip().to_canonical().to_string());
+    let address = host.from.ip().to_canonical();
+    // A host that was never heard of has none.
+    if !address.is_unspecified() {
+        text(event, Field::Address, &address.to_string());
+    }
     text(event, Field::Server, server);
 }
 

@@ -46,12 +46,15 @@ pub fn run(board: &Board, bell: &Bell, stop: &Stop, signs: &Signs, mut save: imp
     let mut signed = None;
     while !stop.is_stopped() {
         let now = clock::now();
-        let (next, news) = {
+        let (next, changed, news) = {
             let state = &mut *board.lock();
-            (state.roster.scan(&now, &mut state.pending), !state.pending.is_empty())
+            (state.roster.scan(&now, &mut state.pending), !state.pending.is_empty(), state.roster.take_news())
         };
-        if news {
+        if changed {
             board.wake();
+        }
+        for line in news {
+            log::info!("{}", line.text());
         }
         if now.tick.since(runtime) >= BEATS_RUNTIME_EVERY {
             runtime = now.tick;

@@ -260,6 +260,7 @@ impl Parts {
                 roster.restore(name, host, &now);
             }
         }
+        roster.started(&now);
         self.base.board.lock().roster = roster;
     }
 

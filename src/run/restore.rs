@@ -55,6 +55,7 @@ pub fn roster(loaded: &Loaded, rules: Rules, state: &Path, runtime: &Path, now: 
             log::warn!("{}: damaged, last beats may be off", folder.join(BEATS_FILE).display());
         }
     }
+    roster.started(now);
     if let Some(silences) = loaded.small(silences::STATE_NAME) {
         match json::read(silences.json.as_bytes()).and_then(|value| Silences::read(&value, now)) {
             Some(silences) => roster.restore_silences(silences),

@@ -32,6 +32,8 @@ pub struct Beater {
     pub name: String,
     pub run: String,
     pub boot: String,
+    /// Seconds since the daemon started.
+    pub age: f64,
     pub seq: u64,
     pub period: f64,
     k1: Vec<u8>,
@@ -46,6 +48,7 @@ impl Beater {
             name: name.into(),
             run: format!("run of {name}"),
             boot: "boot".into(),
+            age: 50.0,
             seq: 0,
             period: 30.0,
             k1: hmac(key.as_bytes(), &[b"ic2 c2s"]),
@@ -56,7 +59,7 @@ impl Beater {
     /// The body of line 3 of an ordinary beat.
     pub fn report(&mut self) -> Value {
         self.seq += 1;
-        json!({"ev": "beat", "per": self.period, "boot": self.boot, "up": 100.0, "run": self.run, "age": 50.0, "seq": self.seq})
+        json!({"ev": "beat", "per": self.period, "boot": self.boot, "up": 100.0, "run": self.run, "age": self.age, "seq": self.seq})
     }
 
     pub fn beat(&mut self) -> Result<Value, String> {

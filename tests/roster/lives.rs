@@ -1,36 +1,35 @@
 //! Restarts, reboots and random lives.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use interrupt_callback::alert::pending::{After, Change};
 use interrupt_callback::clock::{Boot, Now, Tick, Wall};
-use interrupt_callback::event::{Fact, Field, Kind};
-use interrupt_callback::keepalive::host::{Shard, Standing};
+use interrupt_callback::event::{Fact, Field, Id, Kind};
+use interrupt_callback::keepalive::beat::Report;
+use interrupt_callback::keepalive::flapping::Flapping;
+use interrupt_callback::keepalive::heard::{Heard, Note};
+use interrupt_callback::keepalive::host::{Cause, Shard, Standing};
+use interrupt_callback::keepalive::roster::Roster;
+use std::time::Duration;
 
 use crate::world::*;
 
 #[test]
 fn a_restart_tells_the_dead_once_and_the_living_never() {
     let mut world = World::new(4);
-    let mut files = HashMap::new();
     for name in ["dead", "living", "told"] {
         world.hear(name, &report(1), 0).unwrap();
     }
     world.hear("dead", &report(2), 100_000).unwrap();
     world.hear("living", &report(2), 100_000).unwrap();
-    world.roster.scan(&at(125_000), &mut world.pending);
-    let changes = world.pending.take(usize::MAX);
-    assert_eq!(changes.len(), 1);
-    world.roster = restart(&mut world, &mut files, &changes, &at(400_000));
+    assert_eq!(kinds(&world.scan(130_000)), [Kind::Offline]);
+    world.restart(140_000, 400_000, true);
     assert_eq!(world.scan(400_000), []);
     world.hear("living", &report(3), 410_000).unwrap();
+    world.hear("living", &report(4), 500_000).unwrap();
     assert_eq!(world.scan(524_999), [], "two minutes and grace from the start");
     let told = world.scan(525_000);
     assert_eq!((kinds(&told), told[0].subject.as_str()), (vec![Kind::Offline], "dead"));
-    world.roster =
-        restart(&mut world, &mut files, &[Change { seq: 99, event: None, after: After::Nothing }], &at(600_000));
-    world.hear("living", &report(4), 600_500).unwrap();
+    world.hear("living", &report(5), 530_000).unwrap();
+    world.restart(600_000, 600_000, true);
+    world.hear("living", &report(6), 600_500).unwrap();
     assert_eq!(world.scan(700_000), []);
     world.hear("told", &report(2), 725_000).unwrap();
     let online = world.told();
@@ -51,69 +50,60 @@ fn ticks_cross_a_reboot_by_the_wall_clock_if_it_is_set() {
     assert_eq!((host.last, host.about), (Tick(5000 - 10_000), true), "no time is taken to have passed");
 }
 
-/// Splitmix64: a seeded generator for random lives.
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ z >> 31) % n
+#[test]
+fn nobody_is_a_duplicate_of_a_host_that_was_last_heard_nobody_knows_when() {
+    let mut world = World::new(4);
+    world.hear("a", &report(1), 0).unwrap();
+    let shard = world.roster.hosts_mut().take_dirty(0, &at(10_000)).unwrap();
+    // A router without a clock and its host lost power for an hour, and both are booted.
+    let unset = Now { tick: Tick(90_000), wall: Wall(90_000), boot: Boot(8) };
+    let mut roster = Roster::new(rules(4));
+    for (name, host) in Shard::parse(&shard.to_json()).unwrap().restore(&unset) {
+        roster.restore(name, host, &unset);
     }
+    roster.started(&unset);
+    let report = Report { run: "next".into(), boot: "next".into(), up: 80_000, age: 70_000, ..report(1) };
+    let from = "192.0.2.7:1".parse().unwrap();
+    let heard = Heard { user: "default", name: "a", from, protocol: 2, old_key: false, report: &report };
+    assert_eq!(roster.hear(&heard, &unset, &mut world.pending).map(|granted| granted.note), Ok(Note::Restarted));
+    assert_eq!(world.told(), []);
 }
 
 #[test]
-fn over_random_lives_told_events_alternate_and_none_is_early_or_missing() {
-    for seed in 0..40 {
-        let mut rng = Rng(seed);
-        let mut world = World::new(4);
-        let mut files = HashMap::new();
-        let mut last: HashMap<String, i64> = HashMap::new();
-        let mut down: HashMap<String, bool> = HashMap::new();
-        let (mut now, mut seq) = (0_i64, 0);
-        let mut alive = [true; 8];
-        let mut told = Vec::new();
-        for _ in 0..3000 {
-            now += i64::try_from(rng.below(10_000)).unwrap();
-            let host = usize::try_from(rng.below(8)).unwrap();
-            match rng.below(60) {
-                0 => alive[host] = !alive[host],
-                1 => {
-                    told.append(&mut world.pending.take(usize::MAX));
-                    world.roster = restart(
-                        &mut world,
-                        &mut files,
-                        &[Change { seq: u64::MAX, event: None, after: After::Nothing }],
-                        &at(now),
-                    );
-                }
-                _ => {}
-            }
-            if alive[host] {
-                seq += 1;
-                let name = format!("h{host}");
-                world.hear(&name, &report(seq), now).unwrap();
-                last.insert(name, now);
-            }
-            world.roster.scan(&at(now), &mut world.pending);
-            told.append(&mut world.pending.take(usize::MAX));
-            for event in told.drain(..).filter_map(|change| change.event) {
-                let was_down = down.insert(event.subject.clone(), event.kind == Kind::Offline).unwrap_or(false);
-                assert_eq!(was_down, event.kind == Kind::Online, "seed {seed}: alternate");
-                let silent = event.at.tick.0 - START - last[&event.subject];
-                assert!(event.kind == Kind::Online || silent >= 125_000, "seed {seed}: early by {}", 125_000 - silent);
-            }
-        }
-        now += 300_000;
-        world.roster.scan(&at(now), &mut world.pending);
-        for event in world.told() {
-            down.insert(event.subject.clone(), event.kind == Kind::Offline);
-        }
-        for name in last.keys() {
-            assert_eq!(down.get(name), Some(&true), "seed {seed}: {name} is silent and must be told");
-            assert_eq!(world.roster.hosts().get(name).unwrap().standing, Standing::Offline);
-        }
+fn a_file_of_an_older_version_is_read_and_all_of_a_host_survives() {
+    let clocks = r#"{"clocks":[7,1000000,1800000000000],"hosts":[["#;
+    let rest = r#","from":"192.0.2.7:4000","incident":"0000000000000009","seq":0,"protocol":2,"period":30000,
+        "worst_gap":1,"boot":1,"run":2,"run_seq":3,"since":900000,"last":900000,"deadline":9000000,"lease_end":5,
+        "about":false,"carried":[]}]]}"#;
+    for (state, told, begun) in [("up", "", false), ("offline", r#","told":950000"#, true), ("stopped", "", true)] {
+        let text = [clocks, r#""a",{"state":""#, state, "\"", told, rest].concat();
+        let (_, host) = Shard::parse(text.as_bytes()).unwrap().restore(&at(0)).next().unwrap();
+        assert_eq!((host.begun, host.postponed, host.detected), (begun, 0, host.told), "{state}");
+        assert_eq!((host.cause, host.flapping, host.group), (Cause::Silence, None, None), "{state}");
     }
+    let mut world = World::new(4);
+    world.hear("a", &report(1), 0).unwrap();
+    let host = world.roster.hosts_mut().get_mut("a").unwrap();
+    host.standing = Standing::Offline;
+    host.cause = Cause::Overdue;
+    (host.begun, host.old_key, host.postponed, host.group) = (true, true, 77, Some(Id(5)));
+    (host.told, host.detected) = (Some(Tick(7)), Some(Tick(6)));
+    host.remind = Some((Tick(8), Duration::from_secs(9)));
+    host.flapping = Some(Box::new(Flapping {
+        changes: vec![Tick(1), Tick(2)],
+        down: true,
+        count: 2,
+        told: Some((Id(3), Tick(2))),
+    }));
+    (host.former, host.uptime) = ((0, Tick(0)), Duration::ZERO);
+    let before = host.clone();
+    let shard = world.roster.hosts_mut().take_dirty(0, &at(0)).unwrap();
+    let (_, after) = Shard::parse(&shard.to_json()).unwrap().restore(&at(0)).next().unwrap();
+    assert_eq!(after, before);
+    let later = Now { tick: Tick(0), wall: Wall(at(60_000).wall.0), boot: Boot(8) };
+    let (_, moved) = Shard::parse(&shard.to_json()).unwrap().restore(&later).next().unwrap();
+    let by = -START - 60_000;
+    assert_eq!(moved.remind, Some((Tick(8 + by), Duration::from_secs(9))));
+    let flapping = moved.flapping.unwrap();
+    assert_eq!((flapping.changes, flapping.told), (vec![Tick(1 + by), Tick(2 + by)], Some((Id(3), Tick(2 + by)))));
 }

@@ -1,7 +1,17 @@
-//! The roster: tables of what is told and when, and a long random life checked against its rules.
+//! The roster: tables of what is told and when, and long random lives checked against its rules.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
+mod covered;
+mod doubt;
+mod flaps;
 mod lives;
+mod lost_time;
+mod months;
+
+mod presence;
+mod random;
+
 mod tables;
+mod waits;
 mod world;

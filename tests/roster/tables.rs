@@ -190,7 +190,8 @@ fn a_full_roster_is_told_once_a_day_whoever_comes_and_goes() {
             assert!(world.roster.leave("host-7", "", &at(ms), &mut world.pending));
             world.hear("host-7", &report(1), ms).unwrap();
         }
-        assert_eq!(kinds(&told), vec![Kind::Refused; times], "at {ms}");
+        let refused = told.iter().filter(|event| event.kind == Kind::Refused).count();
+        assert_eq!(refused, times, "at {ms}");
     }
 }
 

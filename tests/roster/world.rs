@@ -1,14 +1,16 @@
 //! A roster and its time.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use interrupt_callback::alert::pending::{Change, Pending};
+use interrupt_callback::alert::pending::Pending;
 use interrupt_callback::clock::{Boot, Now, Tick, Wall};
 use interrupt_callback::event::{Event, Field, Id, Kind, Severity};
 use interrupt_callback::keepalive::beat::{Data, Ev, Notice, Report};
 use interrupt_callback::keepalive::heard::{Granted, Heard, Refusal};
 use interrupt_callback::keepalive::host::Shard;
+use interrupt_callback::keepalive::hosts::SHARDS;
 use interrupt_callback::keepalive::roster::Roster;
 use interrupt_callback::keepalive::rules::Rules;
 
@@ -44,14 +46,29 @@ pub fn report(seq: u64) -> Report {
     }
 }
 
+/// A roster that is scanned as a server does it: whenever the last scan said so, at the latest after a second.
 pub struct World {
     pub roster: Roster,
     pub pending: Pending,
+    pub rules: Rules,
+    /// All events, as they came.
+    pub events: Vec<Event>,
+    /// When the next scan is to come.
+    next: Option<i64>,
+    files: HashMap<usize, Vec<u8>>,
+    saved: u64,
 }
 
 impl World {
     pub fn new(num: u32) -> World {
-        World { roster: Roster::new(rules(num)), pending: Pending::default() }
+        World::with(rules(num))
+    }
+
+    pub fn with(rules: Rules) -> World {
+        let mut roster = Roster::new(rules.clone());
+        roster.started(&at(0));
+        let pending = Pending::default();
+        World { roster, pending, rules, events: Vec::new(), next: Some(0), files: HashMap::new(), saved: 0 }
     }
 
     pub fn hear(&mut self, name: &str, report: &Report, ms: i64) -> Result<Granted, Refusal> {
@@ -66,17 +83,95 @@ impl World {
         report: &Report,
         ms: i64,
     ) -> Result<Granted, Refusal> {
-        let from = "192.0.2.7:4000".parse().unwrap();
-        self.roster.hear(&Heard { user, name, from, protocol, old_key: false, report }, &at(ms), &mut self.pending)
+        self.hear_from("192.0.2.7", user, protocol, name, report, ms)
     }
 
+    pub fn hear_from(
+        &mut self,
+        from: &str,
+        user: &str,
+        protocol: u8,
+        name: &str,
+        report: &Report,
+        ms: i64,
+    ) -> Result<Granted, Refusal> {
+        self.run_to(ms - 1);
+        let from = SocketAddr::new(from.parse().unwrap(), 4000);
+        let heard = Heard { user, name, from, protocol, old_key: false, report };
+        let granted = self.roster.hear(&heard, &at(ms), &mut self.pending);
+        self.collect();
+        granted
+    }
+
+    /// Scans as often as it must up to `ms`.
+    pub fn run_to(&mut self, ms: i64) {
+        while let Some(next) = self.next.filter(|next| *next <= ms) {
+            self.scan_once(next);
+        }
+    }
+
+    /// One scan, whenever that is.
+    pub fn scan_once(&mut self, ms: i64) {
+        let next = self.roster.scan(&at(ms), &mut self.pending).0 - START;
+        self.next = Some(next.max(ms + 1));
+        self.collect();
+    }
+
+    /// Scans up to `ms` and returns what was told since the last time.
     pub fn scan(&mut self, ms: i64) -> Vec<Event> {
-        self.roster.scan(&at(ms), &mut self.pending);
+        self.run_to(ms);
+        self.scan_once(ms);
         self.told()
     }
 
+    /// The server does nothing until `ms`.
+    pub fn freeze(&mut self, ms: i64) {
+        self.next = Some(ms);
+    }
+
+    fn collect(&mut self) {
+        for change in self.pending.take(usize::MAX) {
+            self.saved = change.seq;
+            self.events.extend(change.event);
+        }
+    }
+
     pub fn told(&mut self) -> Vec<Event> {
-        self.pending.take(usize::MAX).into_iter().filter_map(|change| change.event).collect()
+        self.collect();
+        std::mem::take(&mut self.events)
+    }
+
+    /// What the disk has after a while.
+    pub fn save(&mut self, ms: i64) {
+        self.collect();
+        while let Some(shard) = self.roster.hosts_mut().take_dirty(self.saved, &at(ms)) {
+            self.files.insert(shard.number, shard.to_json());
+        }
+    }
+
+    /// Ends at `down` and starts anew at `up`. With `beats` the last-beat times are known.
+    pub fn restart(&mut self, down: i64, up: i64, beats: bool) {
+        self.run_to(down);
+        self.save(down);
+        self.crash(up, beats);
+    }
+
+    /// The same, but what was not saved is lost.
+    pub fn crash(&mut self, up: i64, beats: bool) {
+        let last: Vec<_> = (0..SHARDS).flat_map(|shard| self.roster.hosts().beats(shard)).collect();
+        let silences = self.roster.silences().clone();
+        self.roster = Roster::new(self.rules.clone());
+        self.roster.restore_silences(silences);
+        for bytes in self.files.values() {
+            for (name, host) in Shard::parse(bytes).unwrap().restore(&at(up)) {
+                self.roster.restore(name, host, &at(up));
+            }
+        }
+        for (hash, last) in last.into_iter().filter(|_| beats) {
+            self.roster.restore_beat(hash, last, false);
+        }
+        self.roster.started(&at(up));
+        self.next = Some(up);
     }
 }
 
@@ -93,19 +188,4 @@ pub fn notice(kind: Kind, told: bool, delivered: bool, left: i64) -> Notice {
 
 pub fn with(seq: u64, notices: Vec<Notice>) -> Report {
     Report { data: Data { notices, readings: None }, ..report(seq) }
-}
-
-/// Saves all that is dirty and builds a roster from it, as after a crash.
-pub fn restart(world: &mut World, files: &mut HashMap<usize, Vec<u8>>, told: &[Change], now: &Now) -> Roster {
-    let saved = told.last().map_or(0, |change| change.seq);
-    while let Some(shard) = world.roster.hosts_mut().take_dirty(saved, now) {
-        files.insert(shard.number, shard.to_json());
-    }
-    let mut roster = Roster::new(rules(4));
-    for bytes in files.values() {
-        for (name, host) in Shard::parse(bytes).unwrap().restore(now) {
-            roster.restore(name, host, now);
-        }
-    }
-    roster
 }
