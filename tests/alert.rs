@@ -250,7 +250,8 @@ fn a_disk_that_fails_or_hangs_delays_an_alert_by_a_second_at_most_and_is_said_on
         vanish(&daemon, "two");
         let asked = wait_for("both alerts", || {
             let asked = hook.asked();
-            (about(&asked, "one").len() == 1 && about(&asked, "two").len() == 1).then_some(asked)
+            let told = |name| asked.iter().filter(|asked| asked.tells("offline", name)).count() == 1;
+            (told("one") && told("two")).then_some(asked)
         });
         println!("{fault}: told within {:?}", asked.last().unwrap().at - start);
         let unwritable = hook.wait(1, |asked| asked.json()["kind"] == "state.unwritable");

@@ -18,6 +18,13 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Whether this webhook message tells of `kind` happening to `subject`, by itself or among others.
+    pub fn tells(&self, kind: &str, subject: &str) -> bool {
+        let message = self.json();
+        let told = |event: &serde_json::Value| event["kind"] == kind && event["subject"] == subject;
+        told(&message) || message["members"].as_array().is_some_and(|members| members.iter().any(told))
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
