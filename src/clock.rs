@@ -116,7 +116,7 @@ fn boot() -> Boot {
 
 fn read(clock: ClockId) -> i64 {
     let t = clock_gettime(clock);
-    t.tv_sec * 1000 + t.tv_nsec / 1_000_000
+    t.tv_sec * 1000 + t.tv_nsec as i64 / 1_000_000
 }
 
 #[cfg(test)]

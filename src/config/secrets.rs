@@ -115,7 +115,7 @@ pub fn read_capped(path: &Path, max: usize) -> io::Result<(Vec<u8>, bool)> {
         let mut part = [0; 1024];
         while bytes.len() <= max {
             let left = until.since(clock::tick());
-            let wait = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+            let wait = Timespec::try_from(left).map_err(io::Error::other)?;
             if left.is_zero() || poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&wait))? == 0 {
                 return Err(io::Error::other("nobody writes into it"));
             }
