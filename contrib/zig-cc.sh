@@ -1,0 +1,22 @@
+#!/bin/sh
+# zig as a cross compiler and linker for Rust's musl targets; build-static.sh calls it: zig-cc.sh "ZIG" "FLAGS" ARGS…
+# Leaves out what rustc and build scripts say to a gcc, and what zig brings along: its libc, start files, and targets.
+set -eu
+zig=$1
+flags=$2
+shift 2
+left=$#
+while [ "$left" -gt 0 ]; do
+    word=$1
+    shift
+    left=$((left - 1))
+    case $word in
+    --target=* | -march=* | -mcpu=* | -mfloat-abi=* | -mfpu=* | -lc | -lgcc | -lgcc_s | -lgcc_eh) ;;
+    # It knows none of these packed relocations, of which a binary at a fixed address has none.
+    -Wl,-z,pack-relative-relocs) ;;
+    *) set -- "$@" "$word" ;;
+    esac
+done
+# Both are lists of words.
+# shellcheck disable=SC2086
+exec $zig cc $flags "$@"
