@@ -1,0 +1,34 @@
+# Made by contrib/man.sh. Install it as /usr/share/fish/vendor_completions.d/interrupt-callback.fish,
+# or ~/.config/fish/completions/interrupt-callback.fish.
+function __interrupt_callback_names --argument-names heading
+    set -l seen
+    for line in (interrupt-callback status 2>/dev/null)
+        set -l word (string split -f 1 ' ' -- $line)
+        if test "$word" = "$heading"
+            set seen yes
+        else if test -z "$word"
+            set seen
+        else if test -n "$seen"
+            echo $word
+        end
+    end
+end
+set -l commands run check test status simulate forget leave keygen version help
+complete -c interrupt-callback -f
+complete -c interrupt-callback -s c -l config -r -F -d 'read this file'
+complete -c interrupt-callback -l json -d 'status as JSON'
+complete -c interrupt-callback -s h -l help -d 'print this'
+complete -c interrupt-callback -s V -l version -d 'print the version'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a run -d 'run the daemon in the foreground (default)'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a check -d 'read the configuration, tell every problem, do nothing else'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a test -d 'send a marked message through every channel, or through these'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a status -d 'show hosts, notices and channels of the running daemon'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a simulate -d 'make the running daemon tell an exercise'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a forget -d 'take hosts off the running daemon\'s roster'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a leave -d 'say goodbye to the heartbeat servers for good'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'print a new key'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a version -d 'print this, or the version'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a help -d 'print this, or the version'
+complete -c interrupt-callback -n "__fish_seen_subcommand_from test" -a '(__interrupt_callback_names CHANNEL)'
+complete -c interrupt-callback -n "__fish_seen_subcommand_from simulate" -a 'interrupt offline online'
+complete -c interrupt-callback -n "__fish_seen_subcommand_from forget" -a '(__interrupt_callback_names HOST)'
