@@ -104,7 +104,14 @@ prepare() { # arch, mode
     if [ ! -d "$sysroot/lib/rustlib/$target/lib" ]; then
         std=built
         # Start files for code at any address do not fit what std expects here, and MIPS dies of them.
-        own_flags="$own_flags -C target-feature=+crt-static -C relocation-model=static"
+        features=+crt-static
+        case $1 in
+        # Calls go to a fixed address in one instruction, not through a table in four.
+        mipsel | mips) features=$features,+noabicalls ;;
+        # Half of its instructions take two bytes.
+        armv7) features=$features,+thumb-mode ;;
+        esac
+        own_flags="$own_flags -C target-feature=$features -C relocation-model=static"
         [ "$1" != x86_64 ] || lacks "the target is missing" "rustup target add $target"
     fi
     [ "$2" = release ] || std=built
