@@ -105,12 +105,8 @@ prepare() { # arch, mode
         std=built
         # Start files for code at any address do not fit what std expects here, and MIPS dies of them.
         features=+crt-static
-        case $1 in
-        # Calls go to a fixed address in one instruction, not through a table in four.
-        mipsel | mips) features=$features,+noabicalls ;;
         # Half of its instructions take two bytes.
-        armv7) features=$features,+thumb-mode ;;
-        esac
+        [ "$1" != armv7 ] || features=$features,+thumb-mode
         own_flags="$own_flags -C target-feature=$features -C relocation-model=static"
         [ "$1" != x86_64 ] || lacks "the target is missing" "rustup target add $target"
     fi
@@ -124,11 +120,13 @@ prepare() { # arch, mode
 # The flags of a build, the same for the product and the stand-in. Unwind tables are a tenth of the binary and of no
 # use here, so there is no unwinder either; and no path of this machine is left in panic messages.
 flags() { # folder of the sources, folder of the results
-    # Found before the real one.
+    # Found before the real ones.
+    rm -rf "$2/no-unwind"
     mkdir -p "$2/no-unwind"
-    "$cc" -Os -c -o "$2/no-unwind/$arch.o" "$root/contrib/no-unwind.c"
-    rm -f "$2/no-unwind/libunwind.a"
-    "$ar" crs "$2/no-unwind/libunwind.a" "$2/no-unwind/$arch.o"
+    for part in unwind dlsym; do
+        "$cc" -Os -c -o "$2/no-unwind/$part.o" "$root/contrib/no-$part.c"
+        "$ar" crs "$2/no-unwind/libunwind.a" "$2/no-unwind/$part.o"
+    done
     RUSTFLAGS="-C link-arg=-Wl,-T,$root/contrib/no-unwind.ld -C link-arg=-Wl,-z,pack-relative-relocs"
     RUSTFLAGS="$RUSTFLAGS -L native=$2/no-unwind"
     RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$1=."
