@@ -120,15 +120,16 @@ prepare() { # arch, mode
 # The flags of a build, the same for the product and the stand-in. Unwind tables are a tenth of the binary and of no
 # use here, so there is no unwinder either; and no path of this machine is left in panic messages.
 flags() { # folder of the sources, folder of the results
-    # Found before the real ones.
-    rm -rf "$2/no-unwind"
-    mkdir -p "$2/no-unwind"
+    # Found before the real ones. The sum is in the name, since cargo does not look into what is linked.
+    stubs=$2/stubs-$arch-$(cat "$root"/contrib/no-* | cksum | cut -d ' ' -f 1)
+    rm -rf "$stubs"
+    mkdir -p "$stubs"
     for part in unwind dlsym; do
-        "$cc" -Os -c -o "$2/no-unwind/$part.o" "$root/contrib/no-$part.c"
-        "$ar" crs "$2/no-unwind/libunwind.a" "$2/no-unwind/$part.o"
+        "$cc" -Os -c -o "$stubs/$part.o" "$root/contrib/no-$part.c"
+        "$ar" crs "$stubs/libunwind.a" "$stubs/$part.o"
     done
     RUSTFLAGS="-C link-arg=-Wl,-T,$root/contrib/no-unwind.ld -C link-arg=-Wl,-z,pack-relative-relocs"
-    RUSTFLAGS="$RUSTFLAGS -L native=$2/no-unwind"
+    RUSTFLAGS="$RUSTFLAGS -L native=$stubs"
     RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$1=."
     RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$2=. --remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust"
     case $mode in
