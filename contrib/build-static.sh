@@ -129,7 +129,12 @@ flags() { # folder of the sources, folder of the results
         "$ar" crs "$stubs/libunwind.a" "$stubs/$part.o"
     done
     RUSTFLAGS="-C link-arg=-Wl,-T,$root/contrib/no-unwind.ld -C link-arg=-Wl,-z,pack-relative-relocs"
-    RUSTFLAGS="$RUSTFLAGS -L native=$stubs"
+    # zig would take its own unwinder for the library of that name, so there it is a file.
+    if [ -n "$zig_flags" ]; then
+        RUSTFLAGS="$RUSTFLAGS -C link-arg=$stubs/libunwind.a"
+    else
+        RUSTFLAGS="$RUSTFLAGS -L native=$stubs"
+    fi
     RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$1=."
     RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$2=. --remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust"
     case $mode in

@@ -1,6 +1,6 @@
 #!/bin/sh
 # zig as a cross compiler and linker for Rust's musl targets; build-static.sh calls it: zig-cc.sh "ZIG" "FLAGS" ARGS…
-# Leaves out what rustc and build scripts say to a gcc, and what zig brings along: its libc, start files, and targets.
+# Leaves out what rustc and build scripts say to a gcc, and what zig brings along: its libc and start files.
 set -eu
 zig=$1
 flags=$2
@@ -11,7 +11,7 @@ while [ "$left" -gt 0 ]; do
     shift
     left=$((left - 1))
     case $word in
-    --target=* | -march=* | -mcpu=* | -mfloat-abi=* | -mfpu=* | -lc | -lgcc | -lgcc_s | -lgcc_eh) ;;
+    --target=* | -march=* | -mcpu=* | -mfloat-abi=* | -mfpu=* | -lc | -lgcc | -lgcc_s | -lgcc_eh | -lunwind) ;;
     # It knows none of these packed relocations, of which a binary at a fixed address has none.
     -Wl,-z,pack-relative-relocs) ;;
     *) set -- "$@" "$word" ;;
