@@ -107,6 +107,8 @@ prepare() { # arch, mode
         features=+crt-static
         # Half of its instructions take two bytes.
         [ "$1" != armv7 ] || features=$features,+thumb-mode
+        # Here rustix asks the C library for the time, in 64 bits; the libc package has to be told that it can.
+        case $1 in mips*) own_flags="$own_flags --cfg=libc_unstable_musl_v1_2" ;; esac
         own_flags="$own_flags -C target-feature=$features -C relocation-model=static"
         [ "$1" != x86_64 ] || lacks "the target is missing" "rustup target add $target"
     fi
