@@ -131,9 +131,9 @@ flags() { # folder of the sources, folder of the results
         "$ar" crs "$stubs/libunwind.a" "$stubs/$part.o"
     done
     RUSTFLAGS="-C link-arg=-Wl,-T,$root/contrib/no-unwind.ld -C link-arg=-Wl,-z,pack-relative-relocs"
-    # zig would take its own unwinder for the library of that name, so there it is a file.
+    # zig would take its own unwinder for the library of that name, so there they are objects.
     if [ -n "$zig_flags" ]; then
-        RUSTFLAGS="$RUSTFLAGS -C link-arg=$stubs/libunwind.a"
+        RUSTFLAGS="$RUSTFLAGS -C link-arg=$stubs/unwind.o -C link-arg=$stubs/dlsym.o"
     else
         RUSTFLAGS="$RUSTFLAGS -L native=$stubs"
     fi
