@@ -6,3 +6,8 @@ void *dlsym(void *library, const char *name) {
     (void)name;
     return 0;
 }
+
+/* Its name where the time has been made wider. */
+void *__dlsym_time64(void *library, const char *name) {
+    return dlsym(library, name);
+}
