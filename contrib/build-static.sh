@@ -120,7 +120,9 @@ prepare() { # arch, mode
 }
 
 # The flags of a build, the same for the product and the stand-in. Unwind tables are a tenth of the binary and of no
-# use here, so there is no unwinder either; and no path of this machine is left in panic messages.
+# use here, so there is no unwinder either; no path of this machine is left in panic messages; there is no padding
+# between segments; code that occurs several times is kept once; and functions with a frame of more than 320 bytes, of
+# all sizes tried the best, are not merged into their callers, where access to the stack takes longer instructions.
 flags() { # folder of the sources, folder of the results
     # Found before the real ones. The sum is in the name, since cargo does not look into what is linked.
     stubs=$2/stubs-$arch-$(cat "$root"/contrib/no-* | cksum | cut -d ' ' -f 1)
@@ -131,6 +133,8 @@ flags() { # folder of the sources, folder of the results
         "$ar" crs "$stubs/libunwind.a" "$stubs/$part.o"
     done
     RUSTFLAGS="-C link-arg=-Wl,-T,$root/contrib/no-unwind.ld -C link-arg=-Wl,-z,pack-relative-relocs"
+    RUSTFLAGS="$RUSTFLAGS -C link-arg=-Wl,-z,noseparate-code -C llvm-args=-inline-max-stacksize=320"
+    RUSTFLAGS="$RUSTFLAGS -C llvm-args=-enable-machine-outliner=always"
     # zig would take its own unwinder for the library of that name, so there they are objects.
     if [ -n "$zig_flags" ]; then
         RUSTFLAGS="$RUSTFLAGS -C link-arg=$stubs/unwind.o -C link-arg=$stubs/dlsym.o"

@@ -13,16 +13,23 @@ function __interrupt_callback_names --argument-names heading
         end
     end
 end
-set -l commands run check test status simulate forget leave keygen version help
+set -l commands run check test status history silence unsilence note reload simulate forget leave keygen version help
 complete -c interrupt-callback -f
 complete -c interrupt-callback -s c -l config -r -F -d 'read this file'
-complete -c interrupt-callback -l json -d 'status as JSON'
+complete -c interrupt-callback -l json -d 'status or history as JSON'
+complete -c interrupt-callback -l for -x -d 'how long a silence lasts'
+complete -c interrupt-callback -l until-healthy -d 'a silence ends when its host is back'
 complete -c interrupt-callback -s h -l help -d 'print this'
 complete -c interrupt-callback -s V -l version -d 'print the version'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a run -d 'run the daemon in the foreground (default)'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a check -d 'read the configuration, tell every problem, do nothing else'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a test -d 'send a marked message through every channel, or through these'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a status -d 'show hosts, notices and channels of the running daemon'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a history -d 'show the last incidents'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a silence -d 'tell nothing of these hosts'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a unsilence -d 'tell of these hosts again, at once of what still lasts'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a note -d 'what this host\'s beats say of it'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a reload -d 'make the running daemon read its configuration again'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a simulate -d 'make the running daemon tell an exercise'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a forget -d 'take hosts off the running daemon\'s roster'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a leave -d 'say goodbye to the heartbeat servers for good'
@@ -30,5 +37,8 @@ complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a version -d 'print this, or the version'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a help -d 'print this, or the version'
 complete -c interrupt-callback -n "__fish_seen_subcommand_from test" -a '(__interrupt_callback_names CHANNEL)'
+complete -c interrupt-callback -n "__fish_seen_subcommand_from history" -a '(__interrupt_callback_names HOST)'
+complete -c interrupt-callback -n "__fish_seen_subcommand_from silence" -a '(__interrupt_callback_names HOST)'
+complete -c interrupt-callback -n "__fish_seen_subcommand_from unsilence" -a '(__interrupt_callback_names HOST)'
 complete -c interrupt-callback -n "__fish_seen_subcommand_from simulate" -a 'interrupt offline online'
 complete -c interrupt-callback -n "__fish_seen_subcommand_from forget" -a '(__interrupt_callback_names HOST)'
