@@ -12,6 +12,8 @@ use interrupt_callback::run::threads;
 
 #[path = "config/example.rs"]
 mod example;
+#[path = "config/leaks.rs"]
+mod leaks;
 #[path = "config/wrong.rs"]
 mod wrong;
 

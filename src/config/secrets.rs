@@ -50,7 +50,11 @@ impl Item<'_> {
                     Some(Ok(text)) if text.len() <= MAX_TEXT => Some(Secret::new(text)),
                     Some(Ok(_)) => env.bad_file("variable ", name, " is longer than 4096 bytes"),
                     Some(Err(_)) => env.bad_file("variable ", name, " is not UTF-8"),
-                    None => env.bad_file("variable ", name, " is not set or empty"),
+                    None if name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') => {
+                        env.bad_file("variable ", name, " is not set or empty")
+                    }
+                    // It may be the secret itself, in the place of its place.
+                    None => env.bad("no such variable is set; this is the name of one, not the secret"),
                 }
             }
             _ => self.bad("must be either { file = \"…\" } or { env = \"…\" }"),

@@ -12,6 +12,9 @@ use crate::config::units::{decimal, nearest, parse_span, show_span};
 pub const MAX_TEXT: usize = 4096;
 /// Longest key that a message repeats as it stands, in bytes.
 const MAX_KEY: usize = 64;
+/// Longest word that a message repeats if it looks like none of those that belong there, in bytes. The names of
+/// channels and the like are shorter; what is longer may be a secret that slipped one line up or down.
+const MAX_WORD: usize = 32;
 
 /// A table that is being read. Its key path is looked for only when there is something to say about it: a path carried
 /// along would have to be made and dropped for every key.
@@ -314,6 +317,7 @@ impl<'a> Item<'a> {
     pub fn unknown(&self, text: &str, names: &[&str]) {
         let text = match nearest(text, names) {
             Some(near) => [&quoted(text), " is not known; did you mean \"", near, "\"?"].concat(),
+            None if text.len() > MAX_WORD => ["is not known; known are ", &names.join(", ")].concat(),
             None => [&quoted(text), " is not known; known are ", &names.join(", ")].concat(),
         };
         self.bad::<()>(&text);

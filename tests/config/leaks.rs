@@ -1,0 +1,86 @@
+//! What a slip of the pen may not bring to light.
+
+use interrupt_callback::config::{Env, parse};
+
+/// Every kind of secret, in every way to write it.
+const FILE: &str = "\
+name = \"vps\"
+[keepalive.server]
+key = \"SECRET-1-a1b2c3d4e5\"
+old_key = \"SECRET-2-a1b2c3d4e5\"
+users.nas = { key = \"SECRET-3-a1b2c3d4e5\", host = \"nas@home\" }
+[keepalive.server.users.web]
+key = 'SECRET-4-a1b2c3d4e5'
+old_key = '''SECRET-5-a1b2c3d4e5'''
+[keepalive.client]
+uris = [\"ic://default:SECRET-6-a1b2c3d4e5@192.0.2.1:9080\", \"ic://nas:SECRET-7-a1b2c3d4e5@[2001:db8::1]\"]
+[keepalive.upstream]
+url = \"https://hc.example.org/ping/SECRET-9-a1b2c3d4e5?x=SECRET-10-a1b2c3d4e5\"
+[alert.feishu]
+webhook = \"https://open.feishu.cn/open-apis/bot/v2/hook/SECRET-11-a1b2c3d4e5\"
+secret = \"SECRET-12-a1b2c3d4e5\"
+[alert.hook]
+kind = \"webhook\"
+url = \"https://hooks.example.org/SECRET-13-a1b2c3d4e5\"
+headers = { Authorization = \"Bearer SECRET-14-a1b2c3d4e5\" }
+body = { token = \"SECRET-15-a1b2c3d4e5\", text = \"{title}\" }
+";
+
+/// A part of a secret is as bad as the whole.
+fn shows_a_secret(text: &str) -> bool {
+    text.contains("a1b2c") || text.contains("b2c3d4")
+}
+
+#[test]
+fn no_slip_shows_a_secret() {
+    let env = Env::default();
+    assert!(parse(FILE, "c.toml", &env).is_ok());
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |n: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % n as u64) as usize
+    };
+    const PIECES: [&str; 16] = ["", "\"", "'", "=", ".", "\n", "[", "]", "{", "}", ",", "#", ":", " ", "@", "\u{202e}"];
+    let mut leaks: Vec<String> = Vec::new();
+    let mut one = |text: &str| {
+        let told = match parse(text, "c.toml", &env) {
+            Ok(plan) => plan.warnings,
+            Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        };
+        leaks.extend(told.into_iter().filter(|line| shows_a_secret(line)));
+    };
+    // Every byte left out, doubled by a piece, or taken by one; then heavier hands.
+    for at in 0..FILE.len() {
+        for piece in PIECES {
+            one(&[&FILE[..at], piece, &FILE[at + 1..]].concat());
+            one(&[&FILE[..at], piece, &FILE[at..]].concat());
+        }
+    }
+    for (what, slip) in [
+        ("kind = \"webhook\"", "kind = \"https://hooks.example.org/a1b2c3d4e5\""),
+        ("secret = \"", "secret.env = \""),
+        ("hc.example.org", "user:a1b2c3d4e5@hc.example.org"),
+        ("users.nas = {", "users.nas = \"a1b2c3d4e5\" #"),
+        ("ic://nas:", "ic:/nas:"),
+        ("\"ic://nas:", "\"nas:"),
+    ] {
+        assert!(FILE.contains(what));
+        one(&FILE.replace(what, slip));
+    }
+    for _ in 0..3000 {
+        let mut text = FILE.to_owned();
+        for _ in 0..1 + below(4) {
+            let at = below(text.len());
+            let end = (at + below(12)).min(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(end) {
+                text.replace_range(at..end, PIECES[below(PIECES.len())]);
+            }
+        }
+        one(&text);
+    }
+    leaks.sort();
+    leaks.dedup();
+    assert!(leaks.is_empty(), "{} leaks: {leaks:#?}", leaks.len());
+}
