@@ -8,8 +8,9 @@ pub mod test;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use crate::config::{self, Env, Source};
+use crate::config::{self, Env, Problem, Source};
 use args::{Args, Command};
 pub use check::EXIT_CONFIG;
 
@@ -43,17 +44,26 @@ pub fn main() -> ExitCode {
         _ => {}
     }
     let source = Source::find(config.as_deref(), &env);
+    let asked = if command == Command::Run { crate::run::hear_early() } else { Arc::default() };
+    let ask = |request: &str, nobody: u8| remote::run(&source, &env, request, nobody);
+    match &command {
+        Command::Status { json } => return ask(if *json { "status json" } else { "status" }, EXIT_NO_DAEMON),
+        Command::Simulate(kind) => return ask(&["simulate ", kind.name()].concat(), EXIT_FAILURE),
+        Command::Forget(glob) => return ask(&["forget ", glob].concat(), EXIT_FAILURE),
+        Command::Silence { glob, lasts } => return ask(&remote::silence(glob, *lasts), EXIT_FAILURE),
+        Command::Unsilence(glob) => return ask(&["unsilence ", glob].concat(), EXIT_FAILURE),
+        Command::Reload => return ask("reload", EXIT_FAILURE),
+        Command::History { glob, json } => {
+            return ask(&["history ", if *json { "json " } else { "table " }, glob].concat(), EXIT_FAILURE);
+        }
+        Command::Note(text) => return ask(&["note ", text].concat(), EXIT_FAILURE),
+        _ => {}
+    }
     let plan = match config::load(&source, &env) {
         Ok(plan) => plan,
-        Err(problems) => {
-            // As compilers write it, so that editors find the place.
-            for problem in problems {
-                mutter(&[&problem.to_string()]);
-            }
-            return EXIT_CONFIG.into();
-        }
+        Err(found) => return problems(&found),
     };
-    let run = matches!(command, Command::Check | Command::Run | Command::Reload);
+    let run = matches!(command, Command::Check | Command::Run);
     if let (true, Some(why)) = (run, plan.idle()) {
         let absent = if source.named || source.path.exists() { ": " } else { " (no such file): " };
         check::warnings(&plan);
@@ -62,21 +72,8 @@ pub fn main() -> ExitCode {
     match command {
         Command::Check => check::run(&source.path, &plan),
         Command::Test(names) => test::run(&plan, &names),
-        Command::Status { json } => remote::run(&plan, if json { "status json" } else { "status" }, EXIT_NO_DAEMON),
-        Command::Simulate(kind) => remote::run(&plan, &["simulate ", kind.name()].concat(), EXIT_FAILURE),
-        Command::Forget(glob) => remote::run(&plan, &["forget ", &glob].concat(), EXIT_FAILURE),
         Command::Leave => remote::leave(&plan),
-        Command::Silence { glob, lasts } => remote::run(&plan, &remote::silence(&glob, lasts), EXIT_FAILURE),
-        Command::Unsilence(glob) => remote::run(&plan, &["unsilence ", &glob].concat(), EXIT_FAILURE),
-        Command::Reload => {
-            check::warnings(&plan);
-            remote::run(&plan, "reload", EXIT_FAILURE)
-        }
-        Command::History { glob, json } => {
-            remote::run(&plan, &["history ", if json { "json " } else { "table " }, &glob].concat(), EXIT_FAILURE)
-        }
-        Command::Note(text) => remote::run(&plan, &["note ", &text].concat(), EXIT_FAILURE),
-        _ => crate::run::daemon(plan, source, env),
+        _ => crate::run::daemon(plan, source, env, &asked),
     }
 }
 
@@ -98,6 +95,14 @@ pub fn complain(line: &str) {
 pub fn fail(code: u8, parts: &[&str]) -> ExitCode {
     complain(&parts.concat());
     code.into()
+}
+
+/// Prints what is wrong with a file, as compilers write it, so that editors find the place.
+fn problems(found: &[Problem]) -> ExitCode {
+    for problem in found {
+        mutter(&[&problem.to_string()]);
+    }
+    EXIT_CONFIG.into()
 }
 
 /// Prints a line on standard error as it is.

@@ -1,17 +1,35 @@
 //! Commands that the running daemon carries out.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{EXIT_DENIED, EXIT_FAILURE, fail, say};
+use crate::cli::{EXIT_DENIED, EXIT_FAILURE, fail, problems, say};
 use crate::config::plan::Plan;
+use crate::config::{self, Env, Source};
 use crate::control::{self, AskError};
 use crate::keepalive::silences::Lasts;
 
+/// What a daemon that is not there may have to do with the file, for `reload`.
+const MOVED: &str = "; if control or state_dir has changed since it was started, start it again";
+
 /// Asks the daemon and prints its answer; exits with the code that it gives, or `nobody` if there is none.
-pub fn run(plan: &Plan, request: &str, nobody: u8) -> ExitCode {
-    match control::ask(&plan.control, request) {
-        Ok((code, text)) => tell(code, &text),
-        Err(error) => refuse(plan, &error, nobody),
+///
+/// Of the file only the place of the socket is read: a daemon that runs on while its file is wrong, or whose secrets only
+/// it can read, must be reached. For `reload` it reads the file itself and tells, also by its channels, what is wrong.
+pub fn run(source: &Source, env: &Env, request: &str, nobody: u8) -> ExitCode {
+    let whole = || config::load(source, env);
+    let socket = match config::socket(source, env).map_or_else(|| whole().map(|plan| plan.control), Ok) {
+        Ok(socket) => socket,
+        Err(found) => return problems(&found),
+    };
+    let error = match control::ask(&socket, request) {
+        Ok((code, text)) => return tell(code, &text),
+        Err(error) => error,
+    };
+    match matches!(error, AskError::NoDaemon(_)).then(whole) {
+        Some(Err(found)) => problems(&found),
+        _ => refuse(&socket, &error, nobody, if request == "reload" { MOVED } else { "" }),
     }
 }
 
@@ -39,7 +57,7 @@ pub fn leave(plan: &Plan) -> ExitCode {
             tell(if all { 0 } else { EXIT_FAILURE }, &text)
         }
         Ok((code, text)) => tell(code, &text),
-        Err(error) => refuse(plan, &error, EXIT_FAILURE),
+        Err(error) => refuse(&plan.control, &error, EXIT_FAILURE, ""),
     }
 }
 
@@ -48,16 +66,18 @@ fn tell(code: u8, text: &str) -> ExitCode {
     if code == 0 { said } else { code.into() }
 }
 
-fn refuse(plan: &Plan, error: &AskError, nobody: u8) -> ExitCode {
-    let socket = plan.control.to_string_lossy();
+fn refuse(socket: &Path, error: &AskError, nobody: u8, hint: &str) -> ExitCode {
+    let socket = socket.to_string_lossy();
     match error {
-        AskError::NoDaemon(error) => fail(nobody, &["no daemon answers at ", &socket, ": ", &error.to_string()]),
+        AskError::NoDaemon(error) => fail(nobody, &["no daemon answers at ", &socket, ": ", &error.to_string(), hint]),
         AskError::Denied(error) => {
             fail(EXIT_DENIED, &[&socket, ": ", &error.to_string(), "; ask as the user that the daemon runs as"])
         }
         AskError::Refused(why) => fail(EXIT_FAILURE, &[why]),
         AskError::Broken(error) => {
-            fail(EXIT_FAILURE, &["the daemon at ", &socket, " did not answer: ", &error.to_string()])
+            let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            let why = if late { "not in time; does it hang, or was it stopped?".to_owned() } else { error.to_string() };
+            fail(nobody, &["the daemon at ", &socket, " did not answer: ", &why])
         }
     }
 }

@@ -48,6 +48,8 @@ const MAX_ERRORS: usize = 1000;
 const MAX_NAME: usize = 63;
 /// Bytes of a Unix socket's path: `sun_path` has 108 with the zero at the end (unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
+/// Name of the control socket in the runtime directory.
+const SOCKET: &str = "control.sock";
 /// Shortest and longest `interval`.
 const INTERVAL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3600));
 
@@ -90,6 +92,36 @@ pub fn load(source: &Source, env: &Env) -> Result<Plan, Vec<Problem>> {
             Err(alone(line, "is not UTF-8 text".to_owned()))
         }
     }
+}
+
+/// Where the daemon of a file listens for commands that may be wrong in every other respect; `None` if that cannot be
+/// told, because just this is wrong.
+pub fn socket(source: &Source, env: &Env) -> Option<PathBuf> {
+    let bytes = match secrets::read_capped(&source.path, MAX_FILE) {
+        Ok((bytes, _)) => bytes,
+        // The daemon may have read it before it went.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(_) => return None,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    // A table of another name may have such a key too, and what is no table any more may have lost its head.
+    let mentions = |key: &str| text.lines().any(|line| line.trim_start().starts_with(key));
+    let entries = match text.len() {
+        0..=MAX_RECOVERABLE => Some(DeTable::parse_recoverable(&text).0),
+        _ => DeTable::parse(&text).ok(),
+    };
+    let written = |key: &str| {
+        let value = entries.as_ref().and_then(|entries| entries.get_ref().get(key)?.get_ref().as_str());
+        match value {
+            Some(path) => Path::new(path).is_absolute().then(|| Some(path.into())),
+            None => (!mentions(key)).then_some(None),
+        }
+    };
+    let (control, state_dir): (Option<PathBuf>, Option<PathBuf>) = (written("control")?, written("state_dir")?);
+    Some(control.unwrap_or_else(|| {
+        let state_dir = state_dir.unwrap_or_else(|| env.state_dir());
+        env.runtime_dir(&state_dir).join(SOCKET)
+    }))
 }
 
 /// Checks `text` as if it stood in `file`.
@@ -222,7 +254,7 @@ fn control(root: &mut Table<'_>, runtime_dir: &Path) -> PathBuf {
         }
         return written;
     }
-    let path = runtime_dir.join("control.sock");
+    let path = runtime_dir.join(SOCKET);
     if !fits(&path) {
         // Not an error: everything but the commands works.
         let text = format!("{} is too long for a socket: commands will not reach the daemon", path.display());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use toml::de::DeValue;
 
 use crate::clock;
@@ -120,12 +121,19 @@ pub fn read_capped(path: &Path, max: usize) -> io::Result<(Vec<u8>, bool)> {
         while bytes.len() <= max {
             let left = until.since(clock::tick());
             let wait = Timespec::try_from(left).map_err(io::Error::other)?;
-            if left.is_zero() || poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&wait))? == 0 {
-                return Err(io::Error::other("nobody writes into it"));
-            }
-            match file.read(&mut part)? {
-                0 => break,
-                read => bytes.extend_from_slice(&part[..read]),
+            let ready =
+                if left.is_zero() { Ok(0) } else { poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&wait)) };
+            match ready {
+                Ok(0) => return Err(io::Error::other("nobody writes into it")),
+                // A signal says nothing of the file.
+                Err(Errno::INTR) => continue,
+                ready => ready?,
+            };
+            match file.read(&mut part) {
+                Ok(0) => break,
+                Ok(read) => bytes.extend_from_slice(&part[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }

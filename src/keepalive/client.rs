@@ -78,6 +78,23 @@ pub fn start(
     resolver: &Arc<Resolver>,
     stop: &Stop,
 ) -> io::Result<Client> {
+    start_after(None, index, plan, me, carry, resolver, stop)
+}
+
+/// The same. It beats once `before` has ended, if there is one: two at a time could be two users to the server, which
+/// gives a name to the other one only when it was left.
+///
+/// # Errors
+/// When the system has no room for a thread.
+pub fn start_after(
+    before: Option<Arc<Client>>,
+    index: usize,
+    plan: &ClientPlan,
+    me: &Arc<Me>,
+    carry: &Arc<Carry>,
+    resolver: &Arc<Resolver>,
+    stop: &Stop,
+) -> io::Result<Client> {
     let shared = Arc::new(Shared {
         status: Mutex::new(ClientStatus::new(plan)),
         orders: Mutex::default(),
@@ -95,6 +112,7 @@ pub fn start(
         shared: Arc::clone(&shared),
         outage: Outage::default(),
         passed_over: Vec::new(),
+        before,
     };
     let thread = spawn(&format!("beat-{index}"), SMALL_STACK, move || beater.run())?;
     Ok(Client { shared, bell, me: Arc::clone(me), _thread: thread })
@@ -157,10 +175,15 @@ struct Beater {
     shared: Arc<Shared>,
     outage: Outage,
     passed_over: Vec<SocketAddr>,
+    before: Option<Arc<Client>>,
 }
 
 impl Beater {
     fn run(&mut self) {
+        if let Some(before) = self.before.take() {
+            // How it went does not matter: it is tried all the same.
+            let _ = before.ended(FAREWELL);
+        }
         let mut pace = Pace::new(self.plan.period, clock::tick());
         let reason = loop {
             if let Some(reason) = self.ordered() {
@@ -211,7 +234,9 @@ impl Beater {
             }
             Err(error) => {
                 pace.failed(after.tick, luck[0]);
-                if let Some(began) = self.outage.failed(now.tick, after.tick, luck[1]) {
+                // Of a server that has just left the configuration nobody is told.
+                let told = self.outage.failed(now.tick, after.tick, luck[1]).filter(|_| self.ordered().is_none());
+                if let Some(began) = told {
                     self.me.monitors.unreachable(name, &label, &self.outage, began, &error.to_string(), &after);
                 }
                 lock(&self.shared.status).failed(error)

@@ -43,17 +43,24 @@ impl Monitors {
         self.post(&|book| book.forged(me, label, what, address, &error.to_string(), now));
     }
 
-    /// What finds no room stays due: whoever called calls again.
-    fn post(&self, make: &dyn Fn(&Book) -> Option<Due>) {
-        let Some(board) = &self.board else { return };
+    /// Only `labels` are beaten to from now on: ends what was told of others.
+    pub fn keep(&self, me: &str, labels: &[String], now: &Now) {
+        while self.post(&|book| book.gone(me, labels, now)) {}
+    }
+
+    /// What finds no room stays due: whoever called calls again. True if something was told.
+    fn post(&self, make: &dyn Fn(&Book) -> Option<Due>) -> bool {
+        let Some(board) = &self.board else { return false };
         let mut book = lock(&self.book);
-        let Some(due) = make(&book) else { return };
+        let Some(due) = make(&book) else { return false };
         let (kind, incident) = (due.event.kind.name(), due.event.incident);
         let after = After::Small { name: STATE_NAME.to_owned(), json: due.book.to_json() };
-        if board.post(Some(due.event), after) {
+        let posted = board.post(Some(due.event), after);
+        if posted {
             *book = due.book;
             drop(book);
             log::info!("{kind}, incident {incident}");
         }
+        posted
     }
 }

@@ -148,6 +148,16 @@ impl Book {
         Some(Due { event: event.with(Field::Since, Fact::Time(told.since)), book })
     }
 
+    /// The end of an outage that was told of a server to which nobody beats any more: only `labels` are left.
+    pub fn gone(&self, me: &str, labels: &[String], now: &Now) -> Option<Due> {
+        let gone = |entry: &Entry| entry.what == Told::Unreachable && !labels.contains(&entry.label);
+        let label = self.0.iter().find(|entry| gone(entry))?.label.clone();
+        let mut due = self.reachable(me, &label, now)?;
+        due.event.kind = Kind::Forgotten;
+        due.event = due.event.with_text(Field::Reason, "it is no longer in the configuration");
+        Some(due)
+    }
+
     /// Somebody at `address` answers in place of `label`; `None` if that was told lately.
     pub fn forged(&self, me: &str, label: &str, what: Told, address: SocketAddr, why: &str, now: &Now) -> Option<Due> {
         let mut book = self.clone();

@@ -204,6 +204,41 @@ mod tests {
         assert_eq!(Choice { addresses: vec![address(1)], up: 1 }.shares(0), 1);
     }
 
+    /// Whatever happened before: every address has its place, a lonely one is used, and of several one at least.
+    #[test]
+    fn nobody_is_left_without_an_address() {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |n: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % n
+        };
+        for round in 0..200 {
+            let (mut record, mut now, mut running) = (Passive::default(), Tick(0), Vec::new());
+            for _ in 0..200 {
+                now = now + Duration::from_millis(below(40_000));
+                let from = below(5) as u8;
+                let some: Vec<SocketAddr> = (from..=from + below(4) as u8).map(address).collect();
+                let most = 1 + below(8) as usize;
+                let choice = record.choose(&some, now).first(most);
+                assert_eq!(choice.addresses.len(), some.len().min(most), "round {round}");
+                assert!(choice.addresses.iter().all(|address| some.contains(address)), "round {round}");
+                let tried: Vec<bool> = (0..most).map(|index| record.begin(&choice, index, now)).collect();
+                assert!(tried[0], "round {round} at {now:?}: {choice:?}");
+                let shares: u32 = choice.shares(0);
+                assert!(shares >= 1 && shares as usize <= choice.addresses.len(), "{choice:?}");
+                running.push((choice.addresses[below(choice.addresses.len() as u64) as usize], now));
+                if below(2) == 0 {
+                    let (address, begun) = running.swap_remove(below(running.len() as u64) as usize);
+                    record.outcome(address, begun, now, below(3) == 0);
+                }
+                let bad = record.passed_over(&some, now);
+                assert!(bad.len() < some.len(), "round {round}: all of {some:?} are passed over");
+            }
+        }
+    }
+
     #[test]
     fn it_forgets() {
         let mut record = Passive::default();

@@ -55,7 +55,7 @@ impl Answers {
             "silence" => self.silence(argument),
             "unsilence" => self.unsilence(argument),
             "history" => self.history(argument),
-            "reload" => self.reloader.reload(),
+            "reload" => self.reloader.ask(),
             _ => Err(format!("this daemon ({}) does not know {}", env!("CARGO_PKG_VERSION"), quoted(word))),
         }
     }

@@ -59,7 +59,7 @@ use crate::run::parts::{Base, Parts};
 use crate::run::reload::Reloader;
 use crate::run::starts::Starts;
 use crate::run::store::Folders;
-use crate::run::threads::{CONFIG_STACK, SMALL_STACK, Stop, spawn};
+use crate::run::threads::{SMALL_STACK, Stop, spawn};
 use crate::spot;
 use crate::zone::Zone;
 
@@ -74,8 +74,19 @@ const FIRST_BEATS: Duration = Duration::from_secs(15);
 /// How often the end of a thread is looked for during the shutdown.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Runs the daemon until a signal ends it. `source` is what `plan` came from; it is read again at a reload.
-pub fn daemon(plan: Plan, source: Source, env: Env) -> ExitCode {
+/// Has SIGHUP set a flag, which [`daemon`] looks at once it can read the configuration again: until then the signal would
+/// end the program.
+pub fn hear_early() -> Arc<AtomicBool> {
+    let asked = Arc::default();
+    if let Err(error) = flag::register(SIGHUP, Arc::clone(&asked)) {
+        fail(EXIT_FAILURE, &["SIGHUP: ", &error.to_string()]);
+    }
+    asked
+}
+
+/// Runs the daemon until a signal ends it. `source` is what `plan` came from; it is read again at a reload, and at once
+/// if one was `asked` for meanwhile.
+pub fn daemon(plan: Plan, source: Source, env: Env, asked: &AtomicBool) -> ExitCode {
     let zone = match Zone::load(plan.timezone.as_deref()) {
         Ok(zone) => zone,
         Err(error) => return fail(EXIT_CONFIG, &["timezone ", &error.to_string()]),
@@ -87,7 +98,7 @@ pub fn daemon(plan: Plan, source: Source, env: Env) -> ExitCode {
     }
     match Daemon::start(plan, source, env, zone) {
         Ok(daemon) => {
-            daemon.run();
+            daemon.run(asked);
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -212,17 +223,21 @@ impl Daemon {
         Ok(Daemon { stop, signals, board, reloader, threads, ready })
     }
 
-    fn run(mut self) {
+    fn run(mut self, asked: &AtomicBool) {
         log::info!("{}", self.ready);
         notify("READY=1");
+        if asked.load(Ordering::SeqCst) {
+            self.reloader.signal();
+        }
         self.signals.wait(&self.reloader);
         let until = clock::tick() + SHUTDOWN;
         log::info!("stopping");
-        notify("STOPPING=1");
         self.stop.stop();
         let mut waiting = self.threads;
         let (clients, server) = {
             let mut parts = self.reloader.parts();
+            // Under this lock: the end of a reload is not said after it.
+            notify("STOPPING=1");
             let running = (parts.clients(), parts.server().cloned());
             waiting.append(&mut parts.close());
             running
@@ -335,7 +350,7 @@ fn ready(parts: &Parts) -> String {
 fn start_control(path: &Path, mut answers: Answers, stop: &Stop) -> Option<JoinHandle<()>> {
     let (stop, socket) = (stop.clone(), path.to_owned());
     let serve = |listener: UnixListener| {
-        spawn("control", CONFIG_STACK, move || {
+        spawn("control", SMALL_STACK, move || {
             control::serve(&listener, &stop, &mut |word, argument| answers.answer(word, argument));
             // It may be gone with its folder.
             let _ = std::fs::remove_file(socket);

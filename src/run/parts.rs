@@ -23,10 +23,9 @@ use crate::keepalive::server::{self, Server};
 use crate::keepalive::uri::encode_userinfo;
 use crate::keepalive::watchdog::{self, BEATS_FILE, Place, Signs};
 use crate::resolve::Resolver;
-use crate::run::answers::goodbyes;
 use crate::run::board::Board;
 use crate::run::identity::identity;
-use crate::run::parts::change::{changes, follows, say};
+use crate::run::parts::change::{changes, follows, say, say_goodbye, to_same};
 use crate::run::store::{Batch, Job, Root};
 use crate::run::threads::{Bell, HTTP_STACK, SMALL_STACK, Stop, spawn};
 use crate::run::upstream;
@@ -78,12 +77,6 @@ struct Polling {
     thread: JoinHandle<()>,
 }
 
-/// The thread that tells upstream of the watchdog.
-struct Witness {
-    stop: Stop,
-    thread: JoinHandle<()>,
-}
-
 struct Beating {
     plan: ClientPlan,
     client: Arc<Client>,
@@ -101,7 +94,9 @@ pub struct Parts {
     run: Arc<Me>,
     serving: Option<Serving>,
     polling: Option<Polling>,
-    witness: Option<Witness>,
+    /// Ends the thread that tells upstream of the watchdog. Nobody waits for it: it has nothing to save, and the answer
+    /// that it waits for is worth nothing.
+    witness: Option<Stop>,
     /// Shows the service manager that the program lives, as long as no watchdog does.
     pacemaker: Option<Stop>,
     beating: Vec<Beating>,
@@ -160,8 +155,7 @@ impl Parts {
             threads.push(polling.thread);
         }
         if let Some(witness) = self.witness.take() {
-            witness.stop.stop();
-            threads.push(witness.thread);
+            witness.stop();
         }
         if let Some(pacemaker) = self.pacemaker.take() {
             pacemaker.stop();
@@ -274,10 +268,18 @@ impl Parts {
                 continue;
             }
             say(said, &["client ", &plan.uri.label()]);
+            // A beat of the old one after the first of the new one, who may be another user, would be refused and told.
+            let ends = |old: &&Beating| !renamed && to_same(&plan.uri, &old.plan.uri) && !plans.contains(&old.plan);
+            let first = before.iter().find(ends).map(|old| old.client.clone());
             let Base { carry, resolver, stop, .. } = &self.base;
-            match client::start(index, plan, &self.run, carry, resolver, stop) {
+            match client::start_after(first, index, plan, &self.run, carry, resolver, stop) {
                 Ok(client) => self.beating.push(Beating { plan: plan.clone(), client: Arc::new(client) }),
-                Err(error) => result = Err(error),
+                Err(error) => {
+                    result = Err(error);
+                    // Rather the old one than none.
+                    let old = before.iter().position(|old| !renamed && follows(&plan.uri, &old.plan.uri));
+                    self.beating.extend(old.map(|at| before.swap_remove(at)));
+                }
             }
         }
         let mut gone = Vec::new();
@@ -291,6 +293,11 @@ impl Parts {
             }
         }
         say_goodbye(gone, if renamed { "rename" } else { "leave" });
+        let mut labels = Vec::new();
+        for plan in plans {
+            labels.push(plan.uri.label());
+        }
+        self.run.monitors.keep(&self.me, &labels, &clock::now());
         result
     }
 
@@ -358,12 +365,12 @@ impl Parts {
             say(said, &["upstream"]);
         }
         if let Some(old) = self.witness.take() {
-            old.stop.stop();
+            old.stop();
         }
         if let Some(plan) = plan {
             let stop = Stop::default();
-            let thread = upstream::start(plan, self.base.signs.turns.clone(), self.base.resolver.clone(), &stop)?;
-            self.witness = Some(Witness { stop, thread });
+            upstream::start(plan, self.base.signs.turns.clone(), self.base.resolver.clone(), &stop)?;
+            self.witness = Some(stop);
         }
         Ok(())
     }
@@ -378,28 +385,12 @@ impl Parts {
         };
         if self.pacemaker.is_none() {
             let stop = Stop::default();
-            self.pacemaker = Some(stop.clone());
-            spawn("pacemaker", SMALL_STACK, move || while !stop.wait(every) && watchdog::sign() {})?;
+            let end = stop.clone();
+            // The first sign at once: that of a watchdog which has just ended may be as old as it may be.
+            spawn("pacemaker", SMALL_STACK, move || while watchdog::sign() && !stop.wait(every) {})?;
+            self.pacemaker = Some(end);
         }
         Ok(())
-    }
-}
-
-/// Says goodbye without holding anybody up.
-fn say_goodbye(gone: Vec<Arc<Client>>, reason: &'static str) {
-    if gone.is_empty() {
-        return;
-    }
-    for client in &gone {
-        client.farewell(reason);
-    }
-    let wait = spawn("goodbye", SMALL_STACK, move || {
-        for line in goodbyes(&gone, reason).1.lines() {
-            log::info!("{line}");
-        }
-    });
-    if let Err(error) = wait {
-        log::debug!("nobody sees how the goodbye goes: {error}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reading the configuration again, on SIGHUP and by command, while everything runs on.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use log::Level;
 use serde_json::Value;
@@ -23,6 +25,11 @@ use crate::zone::Zone;
 /// Name of the small state.
 pub const STATE_NAME: &str = "config";
 const STOPPING: &str = "the daemon is stopping";
+/// A command waits no longer than this for its reload: a file system may hang, a secret may come out of a slow pipe,
+/// and the other commands wait meanwhile.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How soon it sees the end of the program.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Reads the file again and has the parts follow it, one reload at a time.
 pub struct Reloader {
@@ -32,9 +39,30 @@ pub struct Reloader {
     board: Arc<Board>,
     /// Held by the reload under way: since when the file is known to be wrong, with the incident.
     rejected: Mutex<Option<(Id, Moment)>>,
-    /// A signal has come whose reload has not begun to read.
-    asked: AtomicBool,
+    runs: Mutex<Runs>,
+    /// Rung at the end of each.
+    ended: Condvar,
     parts: Mutex<Parts>,
+    /// What no reload changes: `log`, `state_dir` and `control` as the daemon was started with.
+    fixed: Fixed,
+}
+
+/// Reloads, counted in the order in which they read.
+#[derive(Default)]
+struct Runs {
+    begun: u64,
+    ended: u64,
+    /// One is ordered that has not begun to read: it will see whatever the file says by then.
+    ordered: bool,
+    /// What the last one came to.
+    last: Option<Answer>,
+}
+
+#[derive(Default)]
+struct Fixed {
+    log: String,
+    state_dir: PathBuf,
+    control: PathBuf,
 }
 
 impl Reloader {
@@ -50,8 +78,10 @@ impl Reloader {
     ) -> Reloader {
         let mut rejected = state.and_then(read);
         let me = parts.me.clone();
-        let (asked, parts) = (AtomicBool::default(), Mutex::new(parts));
-        let reloader = Reloader { source, env, stop, board, rejected: Mutex::default(), asked, parts };
+        let fixed = parts.plan().map(Fixed::of).unwrap_or_default();
+        let (rejected_now, runs, ended) = (Mutex::default(), Mutex::default(), Condvar::new());
+        let parts = Mutex::new(parts);
+        let reloader = Reloader { source, env, stop, board, rejected: rejected_now, runs, ended, parts, fixed };
         reloader.mended(&me, &mut rejected);
         reloader
     }
@@ -63,40 +93,83 @@ impl Reloader {
 
     /// SIGHUP came. A storm of them makes one reload, and at most one more after it.
     pub fn signal(self: &Arc<Self>) {
-        if self.asked.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let reloader = self.clone();
-        let run = move || {
-            if let Err(why) = reloader.reload() {
-                log::warn!("not reloaded: {why}");
-            }
-        };
-        // The main thread stays free for the signals that end the program: a file system may hang.
-        if let Err(error) = spawn("reload", CONFIG_STACK, run) {
-            self.asked.store(false, Ordering::SeqCst);
+        if let Err(error) = self.order() {
             log::warn!("not reloaded: {error}");
         }
     }
 
-    /// Reads the file and applies it. The answer names what changed, or every problem of a file that is wrong: then
-    /// nothing changes. Needs [`CONFIG_STACK`].
+    /// A command asks. The answer names what changed, or every problem of a file that is wrong: then nothing changes.
     ///
     /// # Errors
-    /// At the end of the program.
-    pub fn reload(&self) -> Answer {
+    /// At the end of the program, for want of a thread, or when the file is not read in time.
+    pub fn ask(self: &Arc<Self>) -> Answer {
+        let number = self.order().map_err(|error| ["not reloaded: ", &error.to_string()].concat())?;
+        let until = clock::tick() + PATIENCE;
+        let mut runs = lock(&self.runs);
+        while runs.ended < number {
+            let left = until.since(clock::tick());
+            if self.stop.is_stopped() {
+                return Err(STOPPING.to_owned());
+            }
+            if left.is_zero() {
+                let why = "the configuration is still being read: does its file system hang, or does a secret come \
+                           slowly? The log will say how it ends";
+                return Err(why.to_owned());
+            }
+            (runs, _) = self.ended.wait_timeout(runs, left.min(LOOK)).unwrap_or_else(PoisonError::into_inner);
+        }
+        runs.last.clone().unwrap_or_else(|| Err(STOPPING.to_owned()))
+    }
+
+    /// Has the file read in a thread of its own, since a file system may hang; at most one waits for another. Gives the
+    /// number of the reload.
+    fn order(self: &Arc<Self>) -> io::Result<u64> {
+        let mut runs = lock(&self.runs);
+        if !runs.ordered {
+            let reloader = self.clone();
+            spawn("reload", CONFIG_STACK, move || reloader.run())?;
+            runs.ordered = true;
+        }
+        Ok(runs.begun + 1)
+    }
+
+    fn run(&self) {
         let mut rejected = lock(&self.rejected);
-        self.asked.store(false, Ordering::SeqCst);
-        if self.stop.is_stopped() {
+        {
+            let mut runs = lock(&self.runs);
+            runs.begun += 1;
+            runs.ordered = false;
+        }
+        let answer = self.reload(&mut rejected);
+        if let Err(why) = &answer {
+            log::warn!("not reloaded: {why}");
+        }
+        let mut runs = lock(&self.runs);
+        runs.ended += 1;
+        runs.last = Some(answer);
+        self.ended.notify_all();
+    }
+
+    fn reload(&self, rejected: &mut Option<(Id, Moment)>) -> Answer {
+        if !self.say(&["RELOADING=1\nMONOTONIC_USEC=", &clock::monotonic_usec().to_string()].concat()) {
             return Err(STOPPING.to_owned());
         }
-        notify(&["RELOADING=1\nMONOTONIC_USEC=", &clock::monotonic_usec().to_string()].concat());
         let answer = match self.read() {
-            Ok((plan, zone)) => self.accept(plan, zone, &mut rejected),
-            Err(problems) => self.reject(&problems, &mut rejected),
+            Ok((plan, zone)) => self.accept(plan, zone, rejected),
+            Err(problems) => self.reject(&problems, rejected),
         };
-        notify("READY=1");
+        self.say("READY=1");
         Ok(answer)
+    }
+
+    /// Says something to the service manager, but nothing after it was told of the end.
+    fn say(&self, state: &str) -> bool {
+        let _parts = self.parts();
+        let stopped = self.stop.is_stopped();
+        if !stopped {
+            notify(state);
+        }
+        !stopped
     }
 
     fn read(&self) -> Result<(Plan, Zone), Vec<Problem>> {
@@ -119,7 +192,7 @@ impl Reloader {
         }
         let mut text = String::new();
         if let Some(old) = parts.plan() {
-            warnings(old, &plan, &mut text);
+            self.warnings(old, &plan, &mut text);
         }
         let mut said = String::new();
         let applied = parts.apply(plan, zone, &mut said);
@@ -136,6 +209,25 @@ impl Reloader {
                 let parts = ["not all of it could be put in force: ", &error.to_string(), "; reload again"];
                 say(Level::Error, &parts, &mut text);
                 (EXIT_FAILURE, text)
+            }
+        }
+    }
+
+    /// What is unwise about the new plan and was not said before, and what does not change while the program runs.
+    fn warnings(&self, old: &Plan, new: &Plan, text: &mut String) {
+        let Fixed { log, state_dir, control } = &self.fixed;
+        for (key, same) in [
+            ("log", *log == new.log),
+            ("state_dir", state_dir.as_os_str() == new.state_dir.as_os_str()),
+            ("control", control.as_os_str() == new.control.as_os_str()),
+        ] {
+            if !same {
+                say(Level::Warn, &["warning: ", key, " needs a restart to change"], text);
+            }
+        }
+        for warning in &new.warnings {
+            if !old.warnings.contains(warning) {
+                say(Level::Warn, &["warning: ", warning], text);
             }
         }
     }
@@ -194,21 +286,9 @@ fn read(state: &Value) -> Option<(Id, Moment)> {
     Some((Id(json::uint(state, "incident")?), Moment::read(state.get("since")?)?))
 }
 
-/// What is unwise about the new plan and was not said before, and what does not change while the program runs.
-fn warnings(old: &Plan, new: &Plan, text: &mut String) {
-    for (key, same) in [
-        ("log", old.log == new.log),
-        ("state_dir", old.state_dir.as_os_str() == new.state_dir.as_os_str()),
-        ("control", old.control.as_os_str() == new.control.as_os_str()),
-    ] {
-        if !same {
-            say(Level::Warn, &["warning: ", key, " needs a restart to change"], text);
-        }
-    }
-    for warning in &new.warnings {
-        if !old.warnings.contains(warning) {
-            say(Level::Warn, &["warning: ", warning], text);
-        }
+impl Fixed {
+    fn of(plan: &Plan) -> Fixed {
+        Fixed { log: plan.log.clone(), state_dir: plan.state_dir.clone(), control: plan.control.clone() }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::clock;
+use crate::clock::{self, Tick};
 use crate::config::plan::UpstreamPlan;
 use crate::fetch::{Fetch, Limits, Request, host_of};
 use crate::resolve::Resolver;
@@ -24,6 +24,9 @@ const BODY: u64 = 64 * 1024;
 /// From the start to the first request: by then the watchdog has turned.
 const FIRST: Duration = Duration::from_secs(1);
 
+/// The watchdog sleeps a second at most; after so long without a turn it hangs.
+const STILL: Duration = Duration::from_secs(3);
+
 /// What is to be done when a request is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Due {
@@ -32,7 +35,7 @@ pub enum Due {
         /// It turns again.
         again: bool,
     },
-    /// It has not turned since the last time.
+    /// It has not turned for too long.
     Stuck {
         /// It had the last time.
         new: bool,
@@ -44,14 +47,19 @@ pub enum Due {
 pub struct Pulse {
     /// Turns that were counted the last time.
     turns: u32,
+    /// When the last new ones were counted.
+    turned: Option<Tick>,
     stuck: bool,
     failing: bool,
 }
 
 impl Pulse {
     /// A request is due, and the watchdog has turned so often.
-    pub fn due(&mut self, turns: u32) -> Due {
-        let (stuck, before) = (turns == self.turns, self.stuck);
+    pub fn due(&mut self, turns: u32, now: Tick) -> Due {
+        if turns != self.turns {
+            self.turned = Some(now);
+        }
+        let (stuck, before) = (self.turned.is_none_or(|turned| now.since(turned) >= STILL), self.stuck);
         self.turns = turns;
         self.stuck = stuck;
         if stuck { Due::Stuck { new: !before } } else { Due::Ask { again: before } }
@@ -87,7 +95,7 @@ pub fn start(
 }
 
 fn turn(pulse: &mut Pulse, plan: &UpstreamPlan, turns: u32, fetch: &Fetch) {
-    match pulse.due(turns) {
+    match pulse.due(turns, clock::tick()) {
         Due::Stuck { new: true } => log::error!("upstream: the watchdog does not turn, so nobody is asked"),
         Due::Ask { again: true } => log::info!("upstream: the watchdog turns again"),
         Due::Stuck { .. } | Due::Ask { .. } => {}
@@ -117,17 +125,21 @@ mod tests {
     #[test]
     fn only_a_watchdog_that_turns_is_told_of() {
         let mut pulse = Pulse::default();
-        for (turns, want) in [
-            (0, Due::Stuck { new: true }),
-            (3, Due::Ask { again: true }),
-            (4, Due::Ask { again: false }),
-            (4, Due::Stuck { new: true }),
-            (4, Due::Stuck { new: false }),
-            (5, Due::Ask { again: true }),
-            (u32::MAX, Due::Ask { again: false }),
-            (0, Due::Ask { again: false }),
+        for (secs, turns, want) in [
+            (1, 0, Due::Stuck { new: true }),
+            (30, 3, Due::Ask { again: true }),
+            (60, 4, Due::Ask { again: false }),
+            (90, 4, Due::Stuck { new: true }),
+            (120, 4, Due::Stuck { new: false }),
+            (150, 5, Due::Ask { again: true }),
+            // A period as short as the watchdog's sleep sees a second without a turn now and then.
+            (151, 5, Due::Ask { again: false }),
+            (152, 5, Due::Ask { again: false }),
+            (153, 5, Due::Stuck { new: true }),
+            (154, u32::MAX, Due::Ask { again: true }),
+            (155, 0, Due::Ask { again: false }),
         ] {
-            assert_eq!(pulse.due(turns), want, "{turns}");
+            assert_eq!(pulse.due(turns, Tick(secs * 1000)), want, "{secs}");
         }
     }
 

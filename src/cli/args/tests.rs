@@ -86,6 +86,7 @@ fn mistakes() {
         assert_eq!(parsed(line), Err(format!("{want}; see interrupt-callback help")), "{line}");
     }
     for (words, want) in [
+        (["forget", "a\nb"], "\"a\\nb\" is no name of a host: it has 1 to 128 bytes and no control characters"),
         (["silence", "a\nb"], "\"a\\nb\" is no name of a host: it has 1 to 128 bytes and no control characters"),
         (["note", "a\nb"], "a note is one line"),
         (["note", &"x".repeat(201)], "a note has at most 200 bytes"),

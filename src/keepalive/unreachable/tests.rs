@@ -102,6 +102,23 @@ fn an_outage_is_told_once_and_ended_once() {
 }
 
 #[test]
+fn what_was_told_of_a_server_that_left_the_configuration_ends() {
+    let other = "ic://default@other:9080";
+    let told = Book::default().unreachable("nas@home", LABEL, tick(100), None, "timed out", &at(700)).unwrap();
+    let from = SocketAddr::from(([192, 0, 2, 7], 9080));
+    let both = told.book.unreachable("nas@home", other, tick(100), None, "timed out", &at(700)).unwrap().book;
+    let book = both.forged("nas@home", LABEL, Told::NoKey, from, "no key", &at(710)).unwrap().book;
+    assert!(book.gone("nas@home", &[LABEL.to_owned(), other.to_owned()], &at(800)).is_none());
+    let end = book.gone("nas@home", &[other.to_owned()], &at(4300)).unwrap();
+    assert_eq!((end.event.kind, end.event.kind.phase()), (Kind::Forgotten, Phase::End));
+    assert_eq!(end.event.incident, told.event.incident);
+    assert_eq!(end.event.fact(Field::Duration), Some(&Fact::Span(Duration::from_secs(4200))));
+    assert_eq!(end.book.0.len(), 2, "a forgery has no end");
+    assert!(end.book.gone("nas@home", &[other.to_owned()], &at(4300)).is_none());
+    assert!(end.book.gone("nas@home", &[], &at(4300)).is_some());
+}
+
+#[test]
 fn a_forgery_is_told_once_a_day() {
     let from = SocketAddr::from(([192, 0, 2, 7], 9080));
     let forged = |book: &Book, what, secs| book.forged("nas@home", LABEL, what, from, "no key", &at(secs));

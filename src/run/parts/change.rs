@@ -1,9 +1,13 @@
 //! What differs between the configuration in force and the next one.
 
 use std::mem::take;
+use std::sync::Arc;
 
 use crate::config::plan::ServerPlan;
+use crate::keepalive::client::Client;
 use crate::keepalive::uri::{DEFAULT_USER, Uri};
+use crate::run::answers::goodbyes;
+use crate::run::threads::{SMALL_STACK, spawn};
 
 /// Adds what is different to a list.
 #[inline(never)]
@@ -36,7 +40,30 @@ pub fn changes(mut old: ServerPlan, new: &mut ServerPlan, said: &mut String) -> 
 }
 
 /// Whether a server takes beats of the one for a continuation of those of the other. A named user may take over a name
-/// of the default one, but not the other way round.
+/// of the default one; everybody else's name is free only once it was left.
 pub fn follows(next: &Uri, old: &Uri) -> bool {
-    (&next.host, next.port) == (&old.host, old.port) && (next.user == old.user || next.user != DEFAULT_USER)
+    to_same(next, old) && (next.user == old.user || old.user == DEFAULT_USER)
+}
+
+/// Whether both lead to one server.
+pub fn to_same(next: &Uri, old: &Uri) -> bool {
+    (&next.host, next.port) == (&old.host, old.port)
+}
+
+/// Says goodbye without holding anybody up.
+pub fn say_goodbye(gone: Vec<Arc<Client>>, reason: &'static str) {
+    if gone.is_empty() {
+        return;
+    }
+    for client in &gone {
+        client.farewell(reason);
+    }
+    let wait = spawn("goodbye", SMALL_STACK, move || {
+        for line in goodbyes(&gone, reason).1.lines() {
+            log::info!("{line}");
+        }
+    });
+    if let Err(error) = wait {
+        log::debug!("nobody sees how the goodbye goes: {error}");
+    }
 }
