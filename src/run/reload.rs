@@ -216,13 +216,14 @@ impl Reloader {
     /// What is unwise about the new plan and was not said before, and what does not change while the program runs.
     fn warnings(&self, old: &Plan, new: &Plan, text: &mut String) {
         let Fixed { log, state_dir, control } = &self.fixed;
-        for (key, same) in [
-            ("log", *log == new.log),
-            ("state_dir", state_dir.as_os_str() == new.state_dir.as_os_str()),
-            ("control", control.as_os_str() == new.control.as_os_str()),
+        let lost = "; until then commands do not find the daemon";
+        for (key, same, lost) in [
+            ("log", *log == new.log, ""),
+            ("state_dir", state_dir.as_os_str() == new.state_dir.as_os_str(), ""),
+            ("control", control.as_os_str() == new.control.as_os_str(), lost),
         ] {
             if !same {
-                say(Level::Warn, &["warning: ", key, " needs a restart to change"], text);
+                say(Level::Warn, &["warning: ", key, " needs a restart to change", lost], text);
             }
         }
         for warning in &new.warnings {
