@@ -246,7 +246,9 @@ impl Parts {
     /// After a time without a server the roster goes on as after a restart: nobody could be heard meanwhile.
     fn listen_again(&self, rules: Rules) {
         let now = clock::now();
-        let old = take(&mut self.base.board.lock().roster);
+        // Nobody beats yet, so that nobody waits for the lock; what a command changes must not be lost.
+        let state = &mut *self.base.board.lock();
+        let old = take(&mut state.roster);
         let mut roster = Roster::new(rules);
         roster.restore_silences(old.silences().clone());
         for shard in 0..SHARDS {
@@ -255,7 +257,7 @@ impl Parts {
             }
         }
         roster.started(&now);
-        self.base.board.lock().roster = roster;
+        state.roster = roster;
     }
 
     fn beat(&mut self, plans: &[ClientPlan], renamed: bool, said: &mut String) -> io::Result<()> {
