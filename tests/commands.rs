@@ -64,7 +64,7 @@ fn silences_are_said_shown_kept_and_taken_back() {
     assert!(status["silences"][0]["until"].is_string() && status["silences"][3]["until_healthy"] == true, "{status}");
     assert_eq!(host(&status, "nas@home")["silenced"], true);
     let (_, table) = ask(&watcher, "status");
-    assert!(table.contains("silenced: new@home until unsilence") && table.contains("  up, silenced  "), "{table}");
+    assert!(table.contains("silenced: new@home until unsilence") && table.contains("  silenced\n"), "{table}");
 
     assert!(watcher.stop().success());
     let mut watcher = Daemon::start(dir.path(), &server(""));
@@ -93,7 +93,39 @@ fn windows_are_shown() {
         (&true.into(), &Value::Null)
     );
     let (_, table) = said(&watcher.ask(&["status"]));
-    assert!(table.contains("up, in a window"), "{table}");
+    assert!(table.contains("  in a window\n"), "{table}");
+}
+
+#[test]
+fn why_a_silence_is_not_told_is_shown() {
+    let dir = TempDir::new();
+    let config = server("expect = [\"printer@office\"]").replace("grace =", "period = 1\ngrace =");
+    let mut watcher = Daemon::start(dir.path(), &config);
+    let address = watcher.ready();
+    let (_, table) = said(&watcher.ask(&["status"]));
+    assert!(table.contains("no host has been heard of yet"), "{table}");
+    watcher.wait_line("offline: printer@office");
+    let status = watcher.status();
+    println!("{status}");
+    let printer = host(&status, "printer@office");
+    assert!(printer["told"].is_string() && printer["last_beat"].is_null() && printer["address"].is_null(), "{printer}");
+    assert!(status["held"].is_null(), "{status}");
+    for name in ["web-1@lan", "web-2@lan", "nas@home"] {
+        let mut beater = Beater::new(address, KEY, name);
+        beater.period = 3.0;
+        beater.beat().unwrap();
+    }
+    watcher.wait_line("held back for a while");
+    let status = wait_for("a host that is held back", || {
+        Some(watcher.status()).filter(|status| status["held"]["hosts"].as_u64().is_some_and(|hosts| hosts > 0))
+    });
+    println!("{status}");
+    assert!(status["held"]["until"].is_string(), "{status}");
+    assert!(status["hosts"].as_array().unwrap().iter().any(|host| host["held"] == true), "{status}");
+    let (_, table) = said(&watcher.ask(&["status"]));
+    println!("{table}");
+    assert!(table.contains("held back: ") && table.contains("  not told yet\n"), "{table}");
+    assert!(table.contains("printer@office  offline  never "), "{table}");
 }
 
 #[test]
@@ -103,6 +135,8 @@ fn the_history_is_kept() {
     let mut nas = Beater::new(watcher.ready(), KEY, "nas@home");
     nas.period = 0.2;
     assert_eq!(said(&watcher.ask(&["history", "--json"])), (0, "[]\n".into()));
+    assert_eq!(said(&watcher.ask(&["history"])), (0, "no incidents yet\n".into()));
+    assert_eq!(said(&watcher.ask(&["history", "x*"])), (0, "no incidents of \"x*\"\n".into()));
     nas.beat().unwrap();
     watcher.wait_line("offline: nas@home");
     watcher.ask(&["simulate", "offline"]);
@@ -162,7 +196,7 @@ fn an_old_key_is_taken_and_shown() {
     assert!(!uses(&status, "new") && uses(&status, "late") && uses(&status, "original"), "{status}");
     let (_, table) = said(&watcher.ask(&["status"]));
     println!("{table}");
-    assert!(table.contains("2 (old key)") && table.contains("1 (old key, in clear)"), "{table}");
+    assert!(table.contains("  old key\n") && table.contains("  old key, key in clear\n"), "{table}");
 
     assert!(watcher.stop().success());
     let mut watcher = Daemon::start(dir.path(), &server(&format!("old_key = \"{OLD_KEY}\"")));

@@ -217,6 +217,7 @@ fn shown(monitor: ClientStatus) -> (Value, String) {
         running: SOON,
         server: None,
         hosts: Vec::new(),
+        held: None,
         silences: Vec::new(),
         windows: Vec::new(),
         spot: None,

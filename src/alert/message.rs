@@ -161,13 +161,18 @@ impl Voice<'_> {
             let test = if mark && is_test(&[event]) { self.words.test } else { "" };
             let title = self.title(event);
             // All are told at one time: what differs is since when.
-            lines.push(match event.fact(Field::LastBeat) {
-                Some(Fact::Time(last)) if together && matches!(event.kind, Kind::Offline | Kind::Reminder) => {
-                    let [open, close] = self.words.brackets;
-                    let last = self.line(self.words.label(event.kind, Field::LastBeat), &self.time(last, ""));
-                    [test, &title, open, &last, close].concat()
+            let remark = match (event.fact(Field::LastBeat), event.fact(Field::Reason)) {
+                _ if !together || !matches!(event.kind, Kind::Offline | Kind::Reminder) => String::new(),
+                (Some(Fact::Time(last)), _) => {
+                    self.line(self.words.label(event.kind, Field::LastBeat), &self.time(last, ""))
                 }
-                _ => [&self.time(&event.at, ""), " ", test, &title].concat(),
+                (None, Some(Fact::Text(reason))) => clean(&self.words.phrase(reason), MAX_FACT),
+                _ => String::new(),
+            };
+            let [open, close] = self.words.brackets;
+            lines.push(match &*remark {
+                "" => [&self.time(&event.at, ""), " ", test, &title].concat(),
+                remark => [test, &title, open, remark, close].concat(),
             });
         }
         if members.len() > MAX_DIGEST_LINES {
@@ -206,7 +211,10 @@ impl Voice<'_> {
         let mut facts: Vec<(Field, &Fact)> = Vec::new();
         for field in SHARED {
             for event in members.iter().filter(|event| !tells(event.kind, field)) {
+                // The reason of a host that was never heard of stands in its line.
+                let in_line = field == Field::Reason && event.fact(Field::LastBeat).is_none();
                 if let Some(fact) = event.fact(field)
+                    && !in_line
                     && !facts.contains(&(field, fact))
                 {
                     facts.push((field, fact));
@@ -276,6 +284,7 @@ impl Voice<'_> {
     fn facts(&self, kind: Kind, facts: &[(Field, &Fact)], lines: &mut Vec<String>) {
         for (field, fact) in facts.iter().take(MAX_FACTS) {
             let value = match fact {
+                Fact::Text(load) if *field == Field::Load => self.load(&clean(load, MAX_FACT)),
                 Fact::Text(text) => clean(&self.words.phrase(text), MAX_FACT),
                 Fact::Number(number) => number.to_string(),
                 Fact::Span(span) => self.words.span(*span),
@@ -284,6 +293,14 @@ impl Voice<'_> {
                 }
             };
             lines.push(self.line(self.words.label(kind, *field), &value));
+        }
+    }
+
+    /// A load such as `0.52 (4 cores)`, whose number of cores wants the word of the language.
+    fn load(&self, text: &str) -> String {
+        match text.split_once(" core") {
+            Some((count, _)) if !self.words.cores.is_empty() => [count, " ", self.words.cores, ")"].concat(),
+            _ => text.to_owned(),
         }
     }
 
@@ -306,7 +323,9 @@ impl Voice<'_> {
     /// How far `moment` is from now, and whether it is still to come.
     fn distance(&self, moment: &Moment) -> Option<(Duration, bool)> {
         let (tick, now) = (moment.tick(self.now)?, self.now.tick);
-        Some((Duration::from_millis(tick.0.abs_diff(now.0)), tick > now))
+        // To the nearest second, or five minutes to go would read as 4 min 59 s.
+        let half = if tick > now { 500 } else { 0 };
+        Some((Duration::from_millis(tick.0.abs_diff(now.0).saturating_add(half)), tick > now))
     }
 
     fn apart(&self, (span, ahead): (Duration, bool)) -> String {

@@ -106,13 +106,13 @@ Commands:
   run                 run the daemon in the foreground (default)
   check               read the configuration, tell every problem, do nothing else
   test [CHANNEL...]   send a marked message through every channel, or through these
-  status              show hosts, notices and channels of the running daemon
+  status              show hosts, silences, notices and channels of the running daemon
   history [NAME|GLOB] show the last incidents: what began, and when it ended
   silence NAME|GLOB   tell nothing of these hosts: for some time with --for 2h, until the host
                       has been down and is back with --until-healthy, else until unsilence
   unsilence NAME|GLOB tell of these hosts again, at once of what still lasts
   note TEXT           what this host's beats say of it; \"\" takes it back
-  reload              make the running daemon read its configuration again
+  reload              make the running daemon read its configuration again, as SIGHUP does
   simulate KIND       make the running daemon tell an exercise: interrupt, offline, online
   forget NAME|GLOB    take hosts off the running daemon's roster
   leave               say goodbye to the heartbeat servers for good
@@ -123,7 +123,7 @@ Options:
   -c, --config FILE   read this file
       --json          status or history as JSON
       --for TIME      how long a silence lasts: 30s, 5m, 2h, 15d
-      --until-healthy a silence ends when its host is back
+      --until-healthy a silence ends when its host has been down and is back
   -h, --help          print this
   -V, --version       print the version
 
@@ -216,7 +216,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
         other => return Err(unknown("command", other, &COMMANDS)),
     };
     if let Some(extra) = operands.first() {
-        return Err(UsageError(format!("{name} takes no argument {}", quoted(extra))));
+        // A shell makes names of files out of a pattern.
+        let hint = if ["silence", "unsilence", "forget", "history"].contains(&&*name) {
+            "; put a pattern in quotes"
+        } else {
+            ""
+        };
+        return Err(UsageError(format!("{name} takes no argument {}{hint}", quoted(extra))));
     }
     for (given, option, takers) in [
         (json, "--json", ["status", "history"]),
@@ -331,7 +337,10 @@ fn note(text: String) -> Result<String, UsageError> {
 fn simulated(name: &str) -> Result<Kind, UsageError> {
     let names = SIMULATED.map(Kind::name);
     let kind = SIMULATED.into_iter().find(|kind| kind.name() == name);
-    kind.ok_or_else(|| unknown("exercise", name, &names))
+    kind.ok_or_else(|| match nearest(name, &names) {
+        Some(_) => unknown("exercise", name, &names),
+        None => UsageError(["unknown exercise ", &quoted(name), "; there are ", &names.join(", ")].concat()),
+    })
 }
 
 fn unknown(what: &str, word: &str, known: &[&str]) -> UsageError {

@@ -46,11 +46,14 @@ fn summary(file: &str, plan: &Plan) -> String {
         let parts = [
             "on ",
             &addresses.join(", "),
-            if server.key.is_empty() { ": no key, " } else { ": key, " },
+            if server.key.is_empty() { ": no key" } else { ": key" },
+            if server.old_key.is_some() { " and old key" } else { "" },
+            ", ",
             &server.users.len().to_string(),
-            " users, silent after ",
+            if server.users.len() == 1 { " user" } else { " users" },
+            ", silent after ",
             &server.num.to_string(),
-            " missed periods and ",
+            " × its period and ",
             &show_span(server.grace),
             if server.auth == Auth::Permissive { ", protocol 1 allowed" } else { "" },
         ];
@@ -103,7 +106,7 @@ mod tests {
             "FILE: ok\n\
              \x20 name     x\n\
              \x20 spot     AliCloud every 10s\n\
-             \x20 server   on 127.0.0.1:1: key, 0 users, silent after 4 missed periods and 5s\n\
+             \x20 server   on 127.0.0.1:1: key, 0 users, silent after 4 × its period and 5s\n\
              \x20 window   23:05 to 04:30 for web*, nas\n\
              \x20 client   ic://default@[::1]:9080 every 30s, protocol 2\n\
              \x20 upstream asked every 30s\n\

@@ -53,13 +53,10 @@ impl Monitors {
         let Some(board) = &self.board else { return false };
         let mut book = lock(&self.book);
         let Some(due) = make(&book) else { return false };
-        let (kind, incident) = (due.event.kind.name(), due.event.incident);
         let after = After::Small { name: STATE_NAME.to_owned(), json: due.book.to_json() };
         let posted = board.post(Some(due.event), after);
         if posted {
             *book = due.book;
-            drop(book);
-            log::info!("{kind}, incident {incident}");
         }
         posted
     }

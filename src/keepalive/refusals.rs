@@ -17,6 +17,8 @@ const FULL_AGAIN: Duration = Duration::from_secs(24 * 3600);
 const OLD_PROTOCOL: &str = "it speaks protocol 1, which shows the key on the wire";
 const OWN_NAME: &str = "give every host a name of its own, or forget the old one";
 
+const OWN_USER: &str = "give this host another user, or change host in [keepalive.server.users]";
+
 /// What was told in this run.
 #[derive(Default)]
 pub struct Refusals {
@@ -40,7 +42,7 @@ impl Refusals {
                 OLD_PROTOCOL.to_owned(),
                 "update it, or allow it with auth = \"permissive\" in [keepalive.server]".to_owned(),
             ],
-            Some(host) => [format!("the user {user} may only beat for {host}"), OWN_NAME.to_owned()],
+            Some(host) => [format!("the user {user} may only beat for {host}"), OWN_USER.to_owned()],
         };
         if name_is_valid(name) {
             self.tell(name, user, from, why, now, pending);

@@ -157,6 +157,11 @@ impl Roster {
         &self.rules
     }
 
+    /// Until when silences are held back.
+    pub fn held(&self) -> Option<Tick> {
+        self.suspicion.held()
+    }
+
     /// The silences by command.
     pub fn silences(&self) -> &Silences {
         &self.silences

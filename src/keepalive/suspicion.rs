@@ -78,6 +78,11 @@ impl Suspicion {
         self.hold.is_some()
     }
 
+    /// Until when silences are held back.
+    pub fn held(&self) -> Option<Tick> {
+        self.hold
+    }
+
     /// Whether the next scan must count, even if nothing is due.
     pub fn is_alert(&self) -> bool {
         self.spent || self.hold.is_some()

@@ -62,9 +62,9 @@ impl Answers {
 
     fn status(&self, json: bool) -> Answer {
         let now = clock::now();
-        let (silences, windows) = {
-            let state = self.board.lock();
-            (state.roster.silences().standing(&now), state.roster.rules().windows.clone())
+        let (silences, windows, held) = {
+            let roster = &self.board.lock().roster;
+            (roster.silences().standing(&now), roster.rules().windows.clone(), roster.held())
         };
         let parts = self.reloader.parts();
         let status = Status {
@@ -77,6 +77,7 @@ impl Answers {
             hosts: self.hosts(),
             silences,
             windows,
+            held,
             spot: parts.spot().map(|spot| lock(spot).clone()),
             monitors: parts.clients().iter().map(|client| client.status()).collect(),
             desk: lock(&self.desk).clone(),

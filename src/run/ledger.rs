@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::alert::history::Incident;
 use crate::alert::message::span;
-use crate::clock::{self, Now};
+use crate::clock::{self, Now, millis};
 use crate::config::plan::Language;
+use crate::config::problem::quoted;
 use crate::control::Answer;
 use crate::event::{Moment, Phase};
 use crate::json::Writer;
@@ -23,7 +24,12 @@ impl Answers {
         let all = lock(&self.history).clone();
         let (incidents, now) = (all.of(glob), clock::now());
         let zone = self.reloader.parts().zone.clone();
-        let text = if form == "json" { json(&incidents, &zone, &now) } else { table(&incidents, &zone, &now) };
+        let text = match (form, &incidents[..]) {
+            ("json", _) => json(&incidents, &zone, &now),
+            (_, []) if glob.is_empty() => "no incidents yet\n".to_owned(),
+            (_, []) => ["no incidents of ", &quoted(glob), "\n"].concat(),
+            _ => table(&incidents, &zone, &now),
+        };
         Ok((0, text))
     }
 }
@@ -40,9 +46,12 @@ fn table(incidents: &[&Incident], zone: &Zone, now: &Now) -> String {
             None if incident.kind.phase() == Phase::Begin => "lasts".to_owned(),
             None => "-".to_owned(),
         };
-        let lasted = incident
-            .duration(now)
-            .map_or_else(|| "-".to_owned(), |ms| span(Language::En, Duration::from_millis(ms.unsigned_abs())));
+        let so_far = || Some(millis(now.tick.since(incident.began.tick(now).filter(|_| incident.lasts())?)));
+        let lasted = match incident.duration(now).or_else(so_far) {
+            None => "-".to_owned(),
+            Some(ms) if ms < 1000 => "under 1 s".to_owned(),
+            Some(ms) => span(Language::En, Duration::from_millis(ms.unsigned_abs())),
+        };
         let id = incident.id.to_string();
         rows.row(&[incident.kind.name(), &incident.subject, &time(&incident.began), &ended, &lasted, &id]);
     }

@@ -223,12 +223,12 @@ impl Reloader {
             ("control", control.as_os_str() == new.control.as_os_str(), lost),
         ] {
             if !same {
-                say(Level::Warn, &["warning: ", key, " needs a restart to change", lost], text);
+                say(Level::Warn, &[key, " needs a restart to change", lost], text);
             }
         }
         for warning in &new.warnings {
             if !old.warnings.contains(warning) {
-                say(Level::Warn, &["warning: ", warning], text);
+                say(Level::Warn, &[warning], text);
             }
         }
     }
@@ -298,6 +298,8 @@ impl Fixed {
 fn say(level: Level, parts: &[&str], text: &mut String) {
     let line = parts.concat();
     log::log!(level, "{line}");
+    // The log has the level beside it.
+    text.push_str(if level == Level::Warn { "warning: " } else { "" });
     text.push_str(&line);
     text.push('\n');
 }

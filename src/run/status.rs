@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::alert::message::span;
+use crate::alert::message;
 use crate::alert::retry::ChannelState;
 use crate::alert::standing::{ChannelStatus, DeskStatus};
 use crate::clock::{Now, Tick, Wall, millis};
@@ -18,6 +18,8 @@ use crate::run::table::{Rows, line};
 use crate::spot::SpotStatus;
 use crate::spot::tracker::SpotState;
 use crate::zone::Zone;
+
+mod host;
 
 /// Everything at one moment.
 pub struct Status<'a> {
@@ -39,6 +41,8 @@ pub struct Status<'a> {
     pub silences: Vec<Silence>,
     /// When silences are not told.
     pub windows: Vec<Window>,
+    /// Until when silences are held back, because the server doubts itself.
+    pub held: Option<Tick>,
     /// The cloud.
     pub spot: Option<SpotStatus>,
     /// Heartbeat servers this host beats to.
@@ -139,6 +143,11 @@ impl Status<'_> {
             out.close('}');
         }
         out.close(']');
+        if let Some(held) = self.held {
+            out.key("held").open('{').key("hosts").uint(self.untold());
+            maybe(&mut out, "until", self.time(held).as_deref());
+            out.close('}');
+        }
         if let Some(spot) = &self.spot {
             out.key("spot").open('{').key("cloud").text(spot.cloud.name()).key("identity").text(&spot.identity);
             out.key("state")
@@ -156,6 +165,7 @@ impl Status<'_> {
             }
             out.key("failures").uint(monitor.failures.into());
             maybe(&mut out, "problem", monitor.error.as_deref());
+            maybe(&mut out, "farewell", monitor.farewell.as_deref());
             out.key("passed_over").open('[');
             for address in &monitor.passed_over {
                 out.text(&address.to_string());
@@ -178,41 +188,11 @@ impl Status<'_> {
         text
     }
 
-    fn host_json(&self, out: &mut Writer, name: &str, host: &Host) {
-        out.open('{').key("name").text(name).key("state").text(host.standing.name());
-        for (key, tick) in [("since", Some(host.since)), ("told", host.told), ("last_beat", Some(host.last))] {
-            maybe(out, key, tick.and_then(|tick| self.time(tick)).as_deref());
-        }
-        let spans = [
-            ("silent", self.since(host.last)),
-            ("deadline", -self.since(host.deadline)),
-            ("worst_gap", host.worst_gap.into()),
-            ("period", host.period.into()),
-        ];
-        for (key, ms) in spans {
-            seconds(out, key, ms);
-        }
-        out.key("address").text(&host.from.ip().to_canonical().to_string());
-        out.key("protocol").uint(host.protocol.into());
-        out.key("user").text(host.user.as_deref().unwrap_or("default"));
-        for (key, is) in [
-            ("old_key", host.old_key),
-            ("announced", is_announced(host)),
-            ("silenced", self.is_silenced(name)),
-            ("window", self.is_in_window(name)),
-        ] {
-            if is {
-                out.key(key).flag(true);
-            }
-        }
-        out.close('}');
-    }
-
     /// The table for people.
     pub fn table(&self) -> String {
         let mut text = String::new();
         let version = env!("CARGO_PKG_VERSION");
-        line(&mut text, &[self.name, " (", version, "), running ", &ago(millis(self.running))]);
+        line(&mut text, &[self.name, " (", version, "), running ", &span_of(self.running)]);
         if let Some(ports) = &self.server {
             let addresses: Vec<String> = ports.iter().map(address).collect();
             line(&mut text, &["listens on ", &addresses.join(", ")]);
@@ -225,10 +205,13 @@ impl Status<'_> {
         for monitor in &self.monitors {
             let server = monitor.server.as_deref().unwrap_or("not heard yet");
             let answered = match monitor.last {
-                Some(last) => ["answered ", &ago(self.since(last)), " ago"].concat(),
+                Some(last) => ["answered ", &ago(self.since(last))].concat(),
                 None => "never answered".to_owned(),
             };
-            line(&mut text, &["beats to ", &monitor.label, " (", server, "), ", &answered]);
+            match &monitor.farewell {
+                Some(why) => line(&mut text, &["said goodbye to ", &monitor.label, " (", server, "): ", why]),
+                None => line(&mut text, &["beats to ", &monitor.label, " (", server, "), ", &answered]),
+            }
             problem(&mut text, monitor.error.as_deref());
             for address in &monitor.passed_over {
                 line(&mut text, &["  passes over ", &address.to_string(), ", which did not answer"]);
@@ -239,6 +222,12 @@ impl Status<'_> {
         for silence in &self.silences {
             line(&mut text, &["silenced: ", &silence.glob, " ", &until(silence.ends, self.zone, &self.now)]);
         }
+        if let Some(held) = self.held {
+            let left = span_of(held.since(self.now.tick));
+            let count = self.untold().to_string();
+            let what = [&*count, if count == "1" { " silence" } else { " silences" }].concat();
+            line(&mut text, &["held back: ", &what, ", for ", &left, " more: this server suspects its own network"]);
+        }
         text.push('\n');
         let mut rows = Rows::new(&["CHANNEL", "STATE", "QUEUED", ""]);
         for channel in &self.desk.channels {
@@ -248,45 +237,9 @@ impl Status<'_> {
         rows.columns(&mut text);
         if self.server.is_some() {
             text.push('\n');
-            let head = ["HOST", "STATE", "LAST BEAT", "DEADLINE", "WORST GAP", "ADDRESS", "PROTOCOL", "TOLD"];
-            let mut rows = Rows::new(&head);
-            for (name, host) in self.hosts() {
-                self.host_row(&mut rows, name, host);
-            }
-            rows.columns(&mut text);
+            self.hosts_table(&mut text);
         }
         text
-    }
-
-    fn host_row(&self, rows: &mut Rows, name: &str, host: &Host) {
-        let left = -self.since(host.deadline);
-        let what = match host.standing {
-            Standing::Up => "in ",
-            Standing::Stopped => "overdue in ",
-            Standing::Offline | Standing::Reclaimed => "forgotten in ",
-        };
-        let (before, deadline) = if left > 0 { (what, ago(left)) } else { ("now", String::new()) };
-        let state = if is_announced(host) { "up, to be reclaimed" } else { host.standing.name() };
-        let quiet = match () {
-            () if self.is_silenced(name) => ", silenced",
-            () if self.is_in_window(name) => ", in a window",
-            () => "",
-        };
-        rows.row(&[
-            name,
-            &[state, quiet].concat(),
-            &[&ago(self.since(host.last)), " ago"].concat(),
-            &[before, &deadline].concat(),
-            &ago(host.worst_gap.into()),
-            &host.from.ip().to_canonical().to_string(),
-            match (host.protocol, host.old_key) {
-                (1, false) => "1 (key in clear)",
-                (1, true) => "1 (old key, in clear)",
-                (_, false) => "2",
-                (_, true) => "2 (old key)",
-            },
-            host.told.and_then(|told| self.time(told)).as_deref().unwrap_or("-"),
-        ]);
     }
 }
 
@@ -297,13 +250,9 @@ pub fn until(ends: Ends, zone: &Zone, now: &Now) -> String {
         Ends::Healthy => "until it has been down and is back".to_owned(),
         Ends::At(until) => match Moment::at(until, now).wall(now) {
             Some(wall) => ["until ", &zone.human(wall)].concat(),
-            None => ["for ", &ago(millis(until.since(now.tick)))].concat(),
+            None => ["for ", &span_of(until.since(now.tick))].concat(),
         },
     }
-}
-
-fn is_announced(host: &Host) -> bool {
-    host.standing == Standing::Up && host.announced.is_some() && host.goes_as_announced()
 }
 
 fn address(port: &Listening) -> String {
@@ -340,8 +289,17 @@ pub fn seconds(out: &mut Writer, key: &str, ms: i64) {
     out.key(key).raw(&format!("{sign}{}.{:03}", ms / 1000, ms % 1000));
 }
 
+/// A span to the nearest second: on a table one that is a moment too short must not read as the second before.
+fn span_of(span: Duration) -> String {
+    message::span(Language::En, span.saturating_add(Duration::from_millis(500)))
+}
+
+/// So many milliseconds ago.
 fn ago(ms: i64) -> String {
-    span(Language::En, Duration::from_millis(ms.max(0).unsigned_abs()))
+    match Duration::from_millis(ms.max(0).unsigned_abs()) {
+        span if span < Duration::from_secs(1) => "just now".to_owned(),
+        span => [&*message::span(Language::En, span), " ago"].concat(),
+    }
 }
 
 fn problem(text: &mut String, problem: Option<&str>) {

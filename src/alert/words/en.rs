@@ -84,6 +84,9 @@ pub(super) static WORDS: Words = Words {
     own_labels: &[
         (K::InterruptWithdrawn, F::Deadline, "Was due"),
         (K::InterruptWithdrawn, F::Duration, "Notice stood for"),
+        (K::Restarts, F::Count, "Starts"),
+        (K::Refused, F::Count, "Hosts"),
+        (K::ConfigRejected, F::Count, "Mistakes"),
         (K::Offline, F::Count, "Back meanwhile"),
         (K::Steady, F::Count, "Changes"),
         (K::Steady, F::Duration, "Flapped for"),
@@ -114,5 +117,6 @@ pub(super) static WORDS: Words = Words {
     colon: ": ",
     brackets: [" (", ")"],
     comma: ", ",
+    cores: "",
     phrases: &[],
 };

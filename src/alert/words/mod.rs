@@ -70,6 +70,8 @@ pub struct Words {
     pub brackets: [&'static str; 2],
     /// Between remarks and between kinds.
     pub comma: &'static str,
+    /// "core" and "cores" behind a load, if not these.
+    pub cores: &'static str,
     /// What this program says in English, in this language.
     pub phrases: &'static [(&'static str, &'static str)],
 }

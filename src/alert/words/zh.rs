@@ -71,6 +71,9 @@ pub(super) static WORDS: Words = Words {
     own_labels: &[
         (K::InterruptWithdrawn, F::Deadline, "原定回收"),
         (K::InterruptWithdrawn, F::Duration, "通知存续"),
+        (K::Restarts, F::Count, "启动次数"),
+        (K::Refused, F::Count, "主机数"),
+        (K::ConfigRejected, F::Count, "错误数"),
         (K::Offline, F::Count, "期间已恢复"),
         (K::Steady, F::Count, "变化次数"),
         (K::Steady, F::Duration, "波动时长"),
@@ -102,6 +105,7 @@ pub(super) static WORDS: Words = Words {
     colon: "：",
     brackets: ["（", "）"],
     comma: "，",
+    cores: "核",
     phrases: &[
         ("AliCloud", "阿里云"),
         ("TencentCloud", "腾讯云"),
@@ -134,6 +138,19 @@ pub(super) static WORDS: Words = Words {
         ("this server's own channels fail as well", "本监控端自己的告警通道也在失败"),
         ("give every host a name of its own", "请给每台主机起不同的名字"),
         ("give every host a name of its own, or forget the old one", "请给每台主机起不同的名字，或用 forget 移除旧的"),
+        (
+            "give this host another user, or change host in [keepalive.server.users]",
+            "请给这台主机另一个用户，或修改 [keepalive.server.users] 中的 host",
+        ),
+        ("it speaks protocol 1, which shows the key on the wire", "它使用协议 1，密钥在网络上可见"),
+        (
+            "update it, or allow it with auth = \"permissive\" in [keepalive.server]",
+            "请升级它，或在 [keepalive.server] 中设置 auth = \"permissive\"",
+        ),
+        ("it was seen with protocol 2 already: update it, or forget it", "它曾使用协议 2：请升级它，或用 forget 移除"),
+        ("the roster is full", "主机名单已满"),
+        ("take hosts off with the command forget", "请用 forget 命令移除主机"),
+        ("server not genuine: it does not hold the key", "应答方没有密钥"),
         ("up", "在线"),
         ("offline", "失联"),
     ],

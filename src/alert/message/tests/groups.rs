@@ -39,6 +39,20 @@ fn hosts_that_fell_silent_together() {
 }
 
 #[test]
+fn the_reason_of_a_host_that_was_never_heard_of_is_its_own() {
+    let unheard = of(Kind::Offline, 3, "printer", 2)
+        .with(Field::Since, Fact::Time(ago(250)))
+        .with_text(Field::Reason, "it was expected and never heard of");
+    assert_eq!(
+        shown(&message(Form::Digest, vec![silent(1), unheard]), Language::En, ""),
+        "2 hosts silent together: w1, printer\n\
+         w1 is offline (Last heartbeat: 2026-11-21 01:57:59 +00:00)\n\
+         printer is offline (it was expected and never heard of)\n\
+         What to do: look at this server's network first\nNoticed by: vps@tokyo\nid 3fa20000"
+    );
+}
+
+#[test]
 fn a_crowd_is_named_in_part() {
     let crowd = |of: fn(u64) -> Event| message(Form::Digest, (1..=50).map(of).collect());
     let text = render(&crowd(silent), Language::En, "", &NOW, &Zone::utc());

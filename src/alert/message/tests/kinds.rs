@@ -86,9 +86,33 @@ fn hints_are_translated() {
         "it was rebooted",
         "it was given another name",
         "give every host a name of its own",
+        "give this host another user, or change host in [keepalive.server.users]",
+        "it speaks protocol 1, which shows the key on the wire",
+        "update it, or allow it with auth = \"permissive\" in [keepalive.server]",
+        "it was seen with protocol 2 already: update it, or forget it",
+        "the roster is full",
+        "take hosts off with the command forget",
+        "server not genuine: it does not hold the key",
         "give every host a name of its own, or forget the old one",
     ] {
         let text = shown(&one(of(Kind::Duplicate).with_text(Field::Hint, hint)), Language::Zh, "");
         assert!(!text.contains(hint), "{text}");
     }
+}
+
+#[test]
+fn cores_are_counted_in_the_language() {
+    for (load, zh) in [("1.45 (2 cores)", "1.45 (2 核)"), ("0.20 (1 core)", "0.20 (1 核)"), ("0.20", "0.20")] {
+        let event = of(Kind::Offline).with_text(Field::Load, load);
+        assert!(shown(&one(event.clone()), Language::En, "").contains(&format!("\nLoad: {load}\n")));
+        let text = shown(&one(event), Language::Zh, "");
+        assert!(text.contains(&format!("\n负载：{zh}\n")), "{text}");
+    }
+}
+
+#[test]
+fn a_time_to_come_is_told_to_the_nearest_second() {
+    let ahead = Moment::at(Tick(NOW.tick.0 + 299_700), &NOW);
+    let text = shown(&one(of(Kind::Interrupt).with(Field::Deadline, Fact::Time(ahead))), Language::En, "");
+    assert!(text.starts_with("nas will be reclaimed in 5 min\n"), "{text}");
 }
