@@ -10,8 +10,12 @@ use crate::keepalive::heard::{Heard, name_is_valid};
 use crate::keepalive::host::Host;
 use crate::keepalive::roster::MAX_HOSTS;
 
-/// Refusals that are told; later ones are left to the log.
-const MAX_REFUSED: usize = 64;
+/// Refusals that are told as they come, …
+const AT_ONCE: usize = 64;
+/// … and from one to the next after that: whoever holds a key may use up the first ones.
+const AGAIN: Duration = Duration::from_secs(600);
+/// Refusals that are remembered, so that each is told once.
+const MAX_TOLD: usize = 1024;
 /// From one alert about a full roster to the next.
 const FULL_AGAIN: Duration = Duration::from_secs(24 * 3600);
 const OLD_PROTOCOL: &str = "it speaks protocol 1, which shows the key on the wire";
@@ -24,8 +28,10 @@ const OWN_USER: &str = "give this host another user, or change host in [keepaliv
 pub struct Refusals {
     /// When it was last told that the roster is full.
     full: Option<Tick>,
-    /// Incidents of the others; at most [`MAX_REFUSED`].
+    /// Incidents of the others, the oldest first; at most [`MAX_TOLD`].
     told: Vec<Id>,
+    /// When the last of them was told.
+    last: Tick,
 }
 
 impl Refusals {
@@ -59,25 +65,29 @@ impl Refusals {
         let (one, other) = (host.from.ip().to_string(), heard.from.ip().to_string());
         let (less, more) = if one < other { (&one, &other) } else { (&other, &one) };
         let incident = Id::of(&[b"duplicate", heard.name.as_bytes(), less.as_bytes(), more.as_bytes()]);
-        if self.is_over(incident) {
+        if self.is_over(incident, now) {
             return;
         }
         let event = Event::new(Kind::Duplicate, incident, heard.name, Moment::at(now.tick, now))
             .with_text(Field::Address, one)
             .with_text(Field::OtherAddress, other)
             .with_text(Field::Hint, "give every host a name of its own");
-        self.push(event, pending);
+        self.push(event, now, pending);
     }
 
-    /// Told already, or one too many.
-    fn is_over(&self, incident: Id) -> bool {
-        self.told.contains(&incident) || self.told.len() >= MAX_REFUSED
+    /// Told already, or one too many for now.
+    fn is_over(&self, incident: Id, now: &Now) -> bool {
+        self.told.contains(&incident) || (self.told.len() >= AT_ONCE && now.tick.since(self.last) < AGAIN)
     }
 
-    fn push(&mut self, event: Event, pending: &mut Pending) {
+    fn push(&mut self, event: Event, now: &Now, pending: &mut Pending) {
         let incident = event.incident;
         if pending.push(Some(event), After::Nothing).is_some() {
+            if self.told.len() >= MAX_TOLD {
+                self.told.remove(0);
+            }
             self.told.push(incident);
+            self.last = now.tick;
         }
     }
 
@@ -92,14 +102,14 @@ impl Refusals {
         pending: &mut Pending,
     ) {
         let incident = Id::of(&[b"refused", name.as_bytes(), user.as_bytes(), hint.as_bytes()]);
-        if self.is_over(incident) {
+        if self.is_over(incident, now) {
             return;
         }
         let event = Event::new(Kind::Refused, incident, name, Moment::at(now.tick, now))
             .with_text(Field::Reason, reason)
             .with_text(Field::Address, from.ip().to_string())
             .with_text(Field::Hint, hint);
-        self.push(event, pending);
+        self.push(event, now, pending);
     }
 
     /// The roster of `server` is full: tells it once a day.
