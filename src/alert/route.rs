@@ -18,26 +18,25 @@ pub fn takes(plan: &ChannelPlan, event: &Event) -> bool {
 
 /// Whether the whole of `text` matches `glob`, in which `*` stands for any characters and `?` for one.
 pub fn glob_matches(glob: &str, text: &str) -> bool {
-    let glob: Vec<char> = glob.chars().collect();
-    let text: Vec<char> = text.chars().collect();
-    let (mut g, mut t) = (0, 0);
+    let (mut glob, mut text) = (glob.chars(), text.chars());
     // Where to go on after a mismatch: behind the last star, with one more character given to it.
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if glob.get(g) == Some(&'*') {
-            star = Some((g + 1, t));
-            g += 1;
-        } else if glob.get(g).is_some_and(|c| *c == '?' || *c == text[t]) {
-            g += 1;
-            t += 1;
-        } else if let Some((after, from)) = star {
-            star = Some((after, from + 1));
-            (g, t) = (after, from + 1);
+    let mut star = None;
+    loop {
+        let (before, mut ahead) = (text.clone(), glob.clone());
+        let Some(c) = text.next() else { return glob.all(|c| c == '*') };
+        let wanted = ahead.next();
+        if wanted == Some('*') {
+            (glob, text) = (ahead.clone(), before.clone());
+            star = Some((ahead, before));
+        } else if wanted.is_some_and(|wanted| wanted == '?' || wanted == c) {
+            glob = ahead;
+        } else if let Some((after, from)) = &mut star {
+            from.next();
+            (glob, text) = (after.clone(), from.clone());
         } else {
             return false;
         }
     }
-    glob[g..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]

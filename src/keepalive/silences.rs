@@ -15,6 +15,8 @@ use crate::zone::Zone;
 pub const STATE_NAME: &str = "silences";
 /// Silences that can stand at a time.
 const MAX_SILENCES: usize = 1000;
+/// How many of them may be globs: each is held against each of ten thousand hosts while the roster is locked.
+const MAX_GLOBS: usize = 100;
 
 /// How long a silence lasts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,12 +53,14 @@ impl Silence {
     /// Whether it covers `name` now.
     pub fn covers(&self, name: &str, now: &Now) -> bool {
         match self.ends {
-            Ends::Never | Ends::At(_) if self.glob.contains(['*', '?']) => {
-                !self.is_over(now) && glob_matches(&self.glob, name)
-            }
+            Ends::Never | Ends::At(_) if self.is_glob() => !self.is_over(now) && glob_matches(&self.glob, name),
             // A plain name: there may be a thousand, and many hosts may be due at once.
             _ => *self.glob == *name && !self.is_over(now),
         }
+    }
+
+    fn is_glob(&self) -> bool {
+        is_glob(&self.glob)
     }
 
     fn is_over(&self, now: &Now) -> bool {
@@ -81,7 +85,9 @@ impl Silences {
             Lasts::For(time) => Ends::At(now.tick + time),
             Lasts::UntilHealthy => Ends::Healthy,
         };
-        let full = self.list.len() >= MAX_SILENCES;
+        let mut globs = 0;
+        self.list.iter().for_each(|silence| globs += usize::from(silence.is_glob()));
+        let full = self.list.len() >= MAX_SILENCES || (is_glob(glob) && globs >= MAX_GLOBS);
         match self.list.iter_mut().find(|silence| *silence.glob == *glob) {
             Some(silence) => silence.ends = ends,
             None if full => return false,
@@ -158,6 +164,10 @@ impl Silences {
         silences.list.retain(|silence| !silence.is_over(now));
         Some(silences)
     }
+}
+
+fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?'])
 }
 
 /// Whether one of `windows` covers `name` now. None does while the clock was never set.
