@@ -55,9 +55,16 @@ impl Flapping {
         }
     }
 
-    /// Whether people are to be told now that it flaps.
-    pub fn is_news(&self) -> bool {
-        self.told.is_none() && self.changes.len() >= CHANGES
+    /// It went and came at once, within its patience.
+    pub fn bounce(&mut self, patience: Duration, now: Tick) {
+        self.change(true, patience, now);
+        self.change(false, patience, now);
+    }
+
+    /// Whether people are to be told now that it flaps. What a silence by command hid may be long over.
+    pub fn is_news(&self, patience: Duration, now: Tick) -> bool {
+        let fresh = |last: &Tick| now.since(*last) < patience.saturating_mul(STEADY);
+        self.told.is_none() && self.changes.len() >= CHANGES && self.changes.last().is_some_and(fresh)
     }
 
     /// When it is steady, if people know that it flaps and nothing changes until then.
@@ -127,7 +134,9 @@ mod tests {
             (&[0, 10, 20, 30, 121], false),
             (&[0, 10, 130, 140, 150, 160, 170], true),
         ] {
-            assert_eq!(after(changes).is_news(), news, "{changes:?}");
+            let last = changes.last().unwrap() * 1000;
+            assert_eq!(after(changes).is_news(D, Tick(last)), news, "{changes:?}");
+            assert!(!after(changes).is_news(D, Tick(last + 40_000)), "{changes:?}");
         }
     }
 
@@ -139,7 +148,7 @@ mod tests {
         flapping.change(true, D, Tick(40_000));
         flapping.take_back();
         flapping.take_back();
-        assert_eq!((flapping.count, flapping.is_news()), (4, false));
+        assert_eq!((flapping.count, flapping.is_news(D, Tick(40_000))), (4, false));
     }
 
     #[test]

@@ -112,6 +112,11 @@ impl Roster {
                 let moved = host.deadline.0.saturating_sub(millis(before)).saturating_add(millis(after));
                 host.deadline = Tick(moved).max(now.tick.min(host.deadline));
             }
+            // A host that was overdue goes after a day in any case.
+            if host.standing == Standing::Offline && host.cause != Cause::Overdue {
+                let moved = host.deadline.0.saturating_sub(millis(old.forget)).saturating_add(millis(rules.forget));
+                host.deadline = Tick(moved).max(now.tick.min(host.deadline));
+            }
             let starts = rules.remind.filter(|_| host.remind.is_none() && host.told.is_some());
             if host.standing == Standing::Offline && starts.is_some() {
                 host.remind = starts.map(|step| (now.tick + step, step));
@@ -181,6 +186,13 @@ impl Roster {
     pub fn unsilence(&mut self, glob: &str, pending: &mut Pending) -> bool {
         self.next_due = Tick(i64::MIN);
         pending.has_room() && self.silences.remove(glob) && self.save_silences(pending)
+    }
+
+    /// The host is heard again after it was not, which ends a silence by command.
+    fn healthy(&mut self, name: &str, pending: &mut Pending) {
+        if self.silences.healthy(name) {
+            self.save_silences(pending);
+        }
     }
 
     fn save_silences(&self, pending: &mut Pending) -> bool {

@@ -7,7 +7,7 @@ use crate::event::Id;
 use crate::keepalive::host::Host;
 
 /// How long a silence waits for others that are about to be found.
-const GATHER: Duration = Duration::from_secs(5);
+pub const GATHER: Duration = Duration::from_secs(5);
 /// So many hosts must be late for the server to suspect itself.
 pub const MANY: u32 = 3;
 
@@ -31,6 +31,8 @@ pub struct Census {
     pub awaited: u32,
     /// Those whose silence was found and is not told.
     pub silent: u32,
+    /// Somebody who said goodbye is overdue within [`GATHER`].
+    pub overdue_soon: bool,
     /// The first silence that was found and is not told, for whatever cause: when, and the patience for that host.
     pub first: Option<(Tick, Duration)>,
 }
@@ -115,14 +117,18 @@ impl Suspicion {
             return Verdict::Hold(until);
         }
         let gathered = first + GATHER;
-        if census.awaited > 0 && now < gathered { Verdict::Wait(gathered) } else { Verdict::Tell }
+        if (census.awaited > 0 || census.overdue_soon) && now < gathered {
+            Verdict::Wait(gathered)
+        } else {
+            Verdict::Tell
+        }
     }
 }
 
-/// From when on a host is late that has not beaten for 1.2 periods and half of the grace: measured back from its
-/// deadline, so that what moved the one has moved the other.
+/// From when on a host is late that has not beaten for 1.2 periods and half of the grace, or for half of the grace less
+/// than its patience if that is sooner: measured back from its deadline, so that what moved the one has moved the other.
 pub fn late_at(host: &Host, patience: Duration, grace: Duration) -> Tick {
-    let late = host.period().saturating_mul(6) / 5 + grace / 2;
+    let late = (host.period().saturating_mul(6) / 5 + grace / 2).min(patience.saturating_sub(grace / 2));
     host.deadline - patience.saturating_sub(late)
 }
 
@@ -135,7 +141,7 @@ mod tests {
     const HOLD: Duration = Duration::from_secs(120);
 
     fn census(up: u32, awaited: u32, silent: u32, first: i64) -> Census {
-        Census { up, awaited, silent, first: (silent > 0).then_some((Tick(first), D)) }
+        Census { up, awaited, silent, overdue_soon: false, first: (silent > 0).then_some((Tick(first), D)) }
     }
 
     fn judge(suspicion: &mut Suspicion, census: Census, now: i64) -> Verdict {

@@ -97,12 +97,13 @@ pub fn online(name: &str, host: &Host, server: &str, now: &Now) -> Event {
     event
 }
 
-/// The host is silent still.
-pub fn reminder(name: &str, host: &Host, server: &str, now: &Now) -> Event {
+/// The host is silent still. Those that were told together and are due at one time (`when`) are told together again.
+pub fn reminder(name: &str, host: &Host, when: Tick, server: &str, now: &Now) -> Event {
     let mut event = event(Kind::Reminder, name, host, now);
     time(&mut event, Field::Since, host.since, host.about, now);
     event.facts.push((Field::Duration, Fact::Span(now.tick.since(host.since))));
     text(&mut event, Field::Server, server);
+    event.group = host.group.map(|group| Id::of(&[b"remind", &group.0.to_be_bytes(), &when.0.to_be_bytes()]));
     event
 }
 

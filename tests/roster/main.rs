@@ -4,6 +4,7 @@
 
 mod covered;
 mod doubt;
+mod enemies;
 mod flaps;
 mod lives;
 mod lost_time;

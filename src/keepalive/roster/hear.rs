@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{MAX_BACK_IN, MAX_HOSTS, Roster};
 use crate::alert::pending::Pending;
 use crate::clock::{Now, Tick, millis};
-use crate::event::Id;
+use crate::event::{Id, Kind};
 use crate::keepalive::beat::{Ev, Notice};
 use crate::keepalive::heard::{Granted, Heard, Note, Refusal, name_is_valid};
 use crate::keepalive::host::{Carried, Cause, Host, Standing, fnv};
@@ -50,6 +50,7 @@ impl Roster {
                 self.insert(heard.name.into(), self.newcomer(heard.name, now.tick, now));
                 self.expected.retain(|(name, _)| **name != *heard.name);
                 self.take_in(heard, period, now);
+                self.healthy(heard.name, pending);
                 Note::New
             }
             Some(host) if !may_speak(host, heard) => {
@@ -114,8 +115,14 @@ impl Roster {
         let (name, server) = (heard.name, self.rules.server.clone());
         let Some(host) = self.hosts.get(name) else { return Note::Nothing };
         let (was, begun) = (host.standing, host.begun);
-        let news = life == Life::Rebooted && !begun && !presence::was_expected_to_go(host) && !host.is_flapping();
+        let sudden = life == Life::Rebooted && !presence::was_expected_to_go(host);
+        let news = sudden && !begun && !host.is_flapping();
+        let patience = self.rules.patience(period);
         if was == Standing::Up && !news {
+            if let Some(flapping) = self.hosts.get_mut(name).and_then(|host| host.flapping.as_mut()).filter(|_| sudden)
+            {
+                flapping.bounce(patience, now.tick);
+            }
             self.take_in(heard, period, now);
             return match life {
                 Life::Rebooted => Note::Rebooted,
@@ -125,23 +132,28 @@ impl Roster {
         }
         if pending.room() < MOST_CHANGES {
             // The beat waits with the change: the host beats again, and by then there may be room.
+            if let Some(host) = self.hosts.get_mut(name) {
+                host.lease_end = host.lease_end.max(now.tick + period.saturating_mul(self.rules.num));
+            }
             return Note::Nothing;
         }
         let silent = matches!(was, Standing::Offline | Standing::Reclaimed);
         let held = host.is_untold() && self.suspicion.holds();
         let covered = self.covers(name, now);
-        let (patience, incident) = (self.rules.patience(period), self.incident(name, now));
+        let incident = self.incident(name, now);
         let Some(host) = self.hosts.get_mut(name) else { return Note::Nothing };
         let mut online = begun.then(|| told::online(name, host, &server, now));
         if let Some(event) = online.as_mut().filter(|_| life == Life::Rebooted) {
             told::because(event, told::REBOOTED);
         }
-        let rebooted = (news && !covered).then(|| told::rebooted(name, host, &server, now));
-        if was != Standing::Up {
+        let mut rebooted = (news && !covered).then(|| told::rebooted(name, host, &server, now));
+        if was == Standing::Up {
+            host.flapping.get_or_insert_default().bounce(patience, now.tick);
+        } else {
             rise(host, incident, now);
         }
         let mut flaps = None;
-        if let Some(flapping) = host.flapping.as_mut().filter(|_| silent) {
+        if let Some(flapping) = host.flapping.as_mut().filter(|_| was != Standing::Up) {
             if held {
                 flapping.take_back();
             } else {
@@ -149,7 +161,8 @@ impl Roster {
             }
         }
         if let Some(mut flapping) = host.flapping.take() {
-            if flapping.is_news() && silent && !covered {
+            if flapping.is_news(patience, now.tick) && (silent || begun || news) && !covered {
+                rebooted = None;
                 let mut event = told::flapping(name, host, &mut flapping, &server, now);
                 if let Some(online) = &mut online {
                     let group = online.group.unwrap_or(event.incident);
@@ -168,9 +181,7 @@ impl Roster {
                 told::commit(name, host, event, now, pending);
             }
         }
-        if silent && self.silences.healthy(name) {
-            self.save_silences(pending);
-        }
+        self.healthy(name, pending);
         match was {
             Standing::Up => Note::Rebooted,
             Standing::Offline | Standing::Reclaimed if !back => Note::Recovered,
@@ -190,6 +201,7 @@ impl Roster {
             || host.protocol != heard.protocol
             || host.run != run
             || host.old_key != heard.old_key
+            || host.period() != period
             || host.postponed != 0;
         let gap = u32::try_from(millis(now.tick.since(host.last))).unwrap_or(u32::MAX);
         if host.since <= host.last {
@@ -273,14 +285,22 @@ impl Roster {
         }
         let back_in = report.back_in.and_then(|time| u64::try_from(time).ok());
         let back_in = back_in.map_or(BACK_IN, Duration::from_millis).min(MAX_BACK_IN);
-        let tell = tell && !host.is_flapping();
         if tell && !pending.has_room() {
             return Note::Nothing;
         }
         host.run_seq = report.seq;
-        let event = tell.then(|| told::stopped(heard.name, host, back_in, &server, now));
-        if let Some(flapping) = &mut host.flapping {
+        // A goodbye that is told is a change like a silence.
+        let mut event = (tell && !host.is_flapping()).then(|| told::stopped(heard.name, host, back_in, &server, now));
+        if tell {
+            host.flapping.get_or_insert_default().change(true, patience, now.tick);
+        } else if let Some(flapping) = &mut host.flapping {
             flapping.change(false, patience, now.tick);
+        }
+        if let Some(mut flapping) = host.flapping.take() {
+            if tell && flapping.is_news(patience, now.tick) {
+                event = Some(told::flapping(heard.name, host, &mut flapping, &server, now));
+            }
+            host.flapping = Some(flapping);
         }
         host.standing = Standing::Stopped;
         host.detected = None;
@@ -290,7 +310,7 @@ impl Roster {
         host.postponed = 0;
         host.deadline = now.tick + back_in + grace;
         if let Some(event) = event {
-            host.begun = true;
+            host.begun = event.kind == Kind::Stopped;
             told::commit(heard.name, host, event, now, pending);
         }
         let deadline = host.deadline;

@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::{MAX_HOSTS, News, Roster};
+use super::{MAX_HOSTS, News, RESTART_GRACE, Roster};
 use crate::alert::pending::Pending;
 use crate::clock::{Now, Tick, millis};
 use crate::event::{Event, Id};
 use crate::keepalive::host::{Cause, Host, Standing};
 use crate::keepalive::hosts::Entry;
 use crate::keepalive::rules::Rules;
-use crate::keepalive::suspicion::{Census, Verdict, late_at};
+use crate::keepalive::suspicion::{Census, GATHER, Verdict, late_at};
 use crate::keepalive::told;
 
 /// After how long a reclaimed host, or one that said goodbye and is overdue, is forgotten.
@@ -68,18 +68,24 @@ impl Roster {
         }
         let (rules, mut moved) = (&self.rules, false);
         self.hosts.each(&mut |_, host| {
+            let patience = rules.patience(host.period());
             if !matches!(host.standing, Standing::Up | Standing::Stopped) {
+                // It may be back, and could not say so.
+                if let Some((remind, _)) = host.remind.as_mut().filter(|_| frozen) {
+                    *remind = (*remind).max(now.tick + patience.min(RESTART_GRACE + rules.grace));
+                }
                 return false;
             }
             // Who was heard meanwhile has lost only what came after.
             let by = by.min(now.tick.since(host.last));
-            let patience = rules.patience(host.period());
-            let late = late_at(host, patience, rules.grace) <= now.tick;
-            let until = (host.deadline + by).max(now.tick);
+            let late = late_at(host, patience, rules.grace);
+            // Who was not late yet may have lost its next beat, and comes again after a while.
+            let least = if late > last { by.min(host.period() + rules.grace) } else { Duration::ZERO };
+            let until = (host.deadline + by).max(now.tick + least);
             let postponed = host.postpone(until, patience, now.tick);
             moved |= postponed;
             // Of the others the next beat comes before the next start.
-            postponed && late
+            postponed && late <= now.tick
         });
         for (_, due) in &mut self.expected {
             due.0 = due.0.saturating_add(millis(by));
@@ -126,7 +132,9 @@ impl Roster {
 
     /// Does what is due of one host and returns when it is due next.
     fn settle(&mut self, at: usize, now: &Now, pending: &mut Pending, rest: &mut Rest) -> Tick {
-        let covered = self.hosts.at(at).is_some_and(|entry| self.covers(&entry.name, now));
+        // Of a silence that is only found here it does not matter yet.
+        let matters = |host: &Host| host.is_flapping() || host.goes_as_announced() || host.remind.is_some();
+        let covered = self.hosts.at(at).is_some_and(|entry| matters(&entry.host) && self.covers(&entry.name, now));
         let server = self.rules.server.clone();
         let Some(Entry { name, host }) = self.hosts.entry(at) else { return Tick(i64::MAX) };
         let patience = self.rules.patience(host.period());
@@ -165,7 +173,7 @@ impl Roster {
             let step = step.saturating_mul(2).min(MAX_REMIND);
             host.remind = self.rules.remind.map(|_| (when.max(now.tick - step) + step, step));
             if host.remind.is_some() && !covered && pending.has_room() {
-                let event = told::reminder(name, host, &server, now);
+                let event = told::reminder(name, host, when, &server, now);
                 told::commit(name, host, event, now, pending);
             }
             changed = true;
@@ -210,6 +218,8 @@ impl Roster {
                 census.up += u32::from(counts);
             } else if host.standing == Standing::Up {
                 census.up += 1;
+            } else if host.standing == Standing::Stopped {
+                census.overdue_soon |= host.deadline <= now.tick + GATHER && !self.covers(name, now);
             } else if host.is_untold() && !host.is_flapping() {
                 if self.covers(name, now) {
                     next = now.tick + COVERED_LOOK;
@@ -252,7 +262,8 @@ impl Roster {
                 return now.tick + FULL_PAUSE;
             }
             let Some(Entry { name, host }) = self.hosts.entry(at) else { continue };
-            if let Some(mut flapping) = host.flapping.take_if(|flapping| flapping.is_news()) {
+            let patience = self.rules.patience(host.period());
+            if let Some(mut flapping) = host.flapping.take_if(|flapping| flapping.is_news(patience, now.tick)) {
                 let event = told::flapping(name, host, &mut flapping, &server, now);
                 host.flapping = Some(flapping);
                 told::commit(name, host, Event { group, ..event }, now, pending);
