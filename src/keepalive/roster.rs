@@ -164,7 +164,7 @@ impl Roster {
 
     /// Until when silences are held back.
     pub fn held(&self) -> Option<Tick> {
-        self.suspicion.held()
+        self.suspicion.until()
     }
 
     /// The silences by command.

@@ -47,20 +47,18 @@ pub struct Silence {
     pub glob: Box<str>,
     /// Its end.
     pub ends: Ends,
+    /// It names more than one host.
+    is_glob: bool,
 }
 
 impl Silence {
     /// Whether it covers `name` now.
     pub fn covers(&self, name: &str, now: &Now) -> bool {
         match self.ends {
-            Ends::Never | Ends::At(_) if self.is_glob() => !self.is_over(now) && glob_matches(&self.glob, name),
+            Ends::Never | Ends::At(_) if self.is_glob => !self.is_over(now) && glob_matches(&self.glob, name),
             // A plain name: there may be a thousand, and many hosts may be due at once.
             _ => *self.glob == *name && !self.is_over(now),
         }
-    }
-
-    fn is_glob(&self) -> bool {
-        is_glob(&self.glob)
     }
 
     fn is_over(&self, now: &Now) -> bool {
@@ -86,12 +84,12 @@ impl Silences {
             Lasts::UntilHealthy => Ends::Healthy,
         };
         let mut globs = 0;
-        self.list.iter().for_each(|silence| globs += usize::from(silence.is_glob()));
+        self.list.iter().for_each(|silence| globs += usize::from(silence.is_glob));
         let full = self.list.len() >= MAX_SILENCES || (is_glob(glob) && globs >= MAX_GLOBS);
         match self.list.iter_mut().find(|silence| *silence.glob == *glob) {
             Some(silence) => silence.ends = ends,
             None if full => return false,
-            None => self.list.push(Silence { glob: glob.into(), ends }),
+            None => self.list.push(Silence { glob: glob.into(), ends, is_glob: is_glob(glob) }),
         }
         self.frame = Some(Frame::of(now));
         true
@@ -159,7 +157,8 @@ impl Silences {
                 None if json::flag(silence, "healthy") => Ends::Healthy,
                 None => Ends::Never,
             };
-            silences.list.push(Silence { glob: json::text(silence, "glob")?.into(), ends });
+            let glob = json::text(silence, "glob")?;
+            silences.list.push(Silence { glob: glob.into(), ends, is_glob: is_glob(glob) });
         }
         silences.list.retain(|silence| !silence.is_over(now));
         Some(silences)

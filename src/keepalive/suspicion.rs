@@ -81,8 +81,13 @@ impl Suspicion {
     }
 
     /// Until when silences are held back.
-    pub fn held(&self) -> Option<Tick> {
+    pub fn until(&self) -> Option<Tick> {
         self.hold
+    }
+
+    /// Until when a hold goes on that is not over yet: nobody needs to count until then.
+    pub fn held(&self, now: Tick) -> Option<Tick> {
+        self.hold.filter(|until| now < *until)
     }
 
     /// Whether the next scan must count, even if nothing is due.

@@ -20,7 +20,7 @@ fn messages(told: &[Event]) -> usize {
 
 fn boot(number: i64, seq: u64) -> Report {
     let text = number.to_string();
-    Report { run: text.clone().into(), boot: text.into(), up: 5000, age: 1000, ..report(seq) }
+    Report { run: text.clone(), boot: text, up: 5000, age: 1000, ..report(seq) }
 }
 
 #[test]

@@ -209,6 +209,14 @@ impl Roster {
 
     /// Decides whether silences that were found are told now, tells them, and returns when to look again.
     fn decide(&mut self, now: &Now, pending: &mut Pending) -> Tick {
+        // It goes on as long as there is something to hold back. Asking that of one host is enough.
+        let waits =
+            |entry: &Entry| entry.host.is_untold() && !entry.host.is_flapping() && !self.covers(&entry.name, now);
+        if let Some(until) = self.suspicion.held(now.tick)
+            && self.hosts.iter().any(waits)
+        {
+            return until.min(now.tick + MAX_SCAN_GAP);
+        }
         let (mut census, mut found, mut next) = (Census::default(), Queue::new(), Tick(i64::MAX));
         for (at, Entry { name, host }) in self.hosts.iter().enumerate() {
             let patience = self.rules.patience(host.period());
