@@ -121,12 +121,18 @@ fn scripted(lines: Vec<Vec<u8>>) -> SocketAddr {
     let at = listener.local_addr().unwrap();
     spawn("scripted", SMALL_STACK, move || {
         let (mut socket, _) = listener.accept().unwrap();
+        let said = !lines.is_empty();
         for line in lines {
             let heard = read_line(&socket);
             socket.write_all(if line == b"ECHO\n" { &heard } else { &line }).unwrap();
             if line == b"ECHO\n" {
                 socket.write_all(b"\n").unwrap();
             }
+        }
+        if said {
+            // Closed with something unread, it would be a reset, which may overtake the end.
+            let _ = socket.shutdown(std::net::Shutdown::Write);
+            let _ = std::io::copy(&mut &socket, &mut std::io::sink());
         }
     })
     .unwrap();
