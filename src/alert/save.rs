@@ -19,6 +19,9 @@ const STATE_EVERY: Duration = Duration::from_secs(5);
 const DISK_AGAIN: Duration = Duration::from_secs(10);
 /// After this long without an answer of the store the disk counts as failing.
 const HUNG: Duration = Duration::from_secs(5);
+/// Longer than the desk, which looks once a second, is ever away from its work: what is beyond was a stop or a suspend of
+/// this program, which says nothing of the disk.
+const AWAY: Duration = Duration::from_secs(2);
 /// When a full queue of the store is tried again.
 const QUEUE_AGAIN: Duration = Duration::from_millis(100);
 /// Parts of the roster in one batch.
@@ -82,6 +85,8 @@ pub struct Saver {
     again: Tick,
     /// Since when the store's queue is full.
     full_since: Option<Tick>,
+    /// When the desk last was here.
+    stepped: Tick,
     /// When the state was last written.
     state_at: Option<Tick>,
     more_shards: bool,
@@ -104,6 +109,7 @@ impl Saver {
             failure: None,
             again: now.tick,
             full_since: None,
+            stepped: now.tick,
             state_at: None,
             more_shards: false,
             small: Vec::new(),
@@ -249,9 +255,19 @@ impl Saver {
         earliest(state, outbox.next_write())
     }
 
+    /// Time in which the desk did not run, and the store neither, is no time that the disk took.
+    fn stay(&mut self, now: &Now) {
+        let away = now.tick.since(self.stepped).saturating_sub(AWAY);
+        self.stepped = now.tick;
+        for since in self.flight.iter_mut().map(|flight| &mut flight.since).chain(&mut self.full_since) {
+            *since = *since + away;
+        }
+    }
+
     /// Hands the store what is to be written; `all` at the end of the program, when nothing is put off. `channels`
     /// makes the file about the channels. The disk may turn out to fail.
     pub fn step(&mut self, outbox: &mut Outbox, board: &Board, channels: &dyn Fn() -> Vec<u8>, all: bool, now: &Now) {
+        self.stay(now);
         if let Some(flight) = &self.flight {
             if now.tick >= flight.since + DISK_FIRST {
                 self.marks.iter_mut().for_each(WaitingMark::let_go);
@@ -388,3 +404,6 @@ pub fn earliest(one: Option<Tick>, other: Option<Tick>) -> Option<Tick> {
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::*;
+use crate::alert::testing::at;
+use crate::run::board::State;
+
+/// A saver with a write on its way since the time 0, and the store that does not answer.
+fn writing() -> (Saver, Outbox, Board, Receiver<Parcel>) {
+    let (store, batches) = sync_channel(8);
+    let board = Board::new(State::default(), sync_channel(1).0);
+    let (mut saver, mut outbox) = (Saver::new(store, &at(0)), Outbox::new(Vec::new()));
+    saver.channels_dirty = true;
+    step(&mut saver, &mut outbox, &board, 0);
+    assert!(saver.is_busy() && batches.try_recv().is_ok());
+    (saver, outbox, board, batches)
+}
+
+fn step(saver: &mut Saver, outbox: &mut Outbox, board: &Board, ms: i64) {
+    saver.step(outbox, board, &|| b"[]".to_vec(), false, &at(ms));
+}
+
+#[test]
+fn a_disk_that_does_not_answer_for_so_long_fails() {
+    let (mut saver, mut outbox, board, _batches) = writing();
+    for ms in (1000..5000).step_by(1000) {
+        step(&mut saver, &mut outbox, &board, ms);
+        assert!(!saver.fails(), "{ms}");
+    }
+    step(&mut saver, &mut outbox, &board, 5000);
+    assert!(saver.fails());
+}
+
+#[test]
+fn time_in_which_the_desk_did_not_run_is_not_the_disks() {
+    for stop in [3000, 7000, 3_600_000] {
+        let (mut saver, mut outbox, board, _batches) = writing();
+        // At most two seconds of the stop count.
+        for ms in [stop, stop + 1000, stop + 2999] {
+            step(&mut saver, &mut outbox, &board, ms);
+            assert!(!saver.fails(), "stopped for {stop} ms, at {ms}");
+        }
+        step(&mut saver, &mut outbox, &board, stop + 3000);
+        assert!(saver.fails(), "stopped for {stop} ms: a disk that hangs is still found");
+    }
+}
+
+#[test]
+fn a_queue_that_was_full_before_a_stop_is_not_the_disks_fault_either() {
+    let (store, _batches) = sync_channel(0);
+    let board = Board::new(State::default(), sync_channel(1).0);
+    let (mut saver, mut outbox) = (Saver::new(store, &at(0)), Outbox::new(Vec::new()));
+    saver.channels_dirty = true;
+    step(&mut saver, &mut outbox, &board, 0);
+    step(&mut saver, &mut outbox, &board, 60_000);
+    assert!(!saver.fails());
+    // The state is written every five seconds.
+    for ms in (61_000..=65_000).step_by(1000) {
+        step(&mut saver, &mut outbox, &board, ms);
+    }
+    assert!(saver.fails());
+}
