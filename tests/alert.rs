@@ -327,3 +327,48 @@ fn tls_that_fails_is_a_reason_without_an_address() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.to_lowercase().contains("tls") && !text.contains(SECRETS[2]), "{text}");
 }
+
+/// An address of its own, so that nobody else gets the port while nobody listens there.
+#[test]
+fn a_server_whose_channel_does_not_answer_doubts_itself_before_it_tells() {
+    const REASON: &str = "this server's own channels fail as well";
+    let place = std::net::SocketAddr::from(([127, 0, 44, 1], 0));
+    let listener = std::net::TcpListener::bind(place).unwrap();
+    let place = listener.local_addr().unwrap();
+    drop(listener);
+    let url = format!("http://{place}/");
+    let dir = TempDir::new();
+    let config = format!("{}[alert.here]\nkind = \"log\"\n", config(&FakeHttp::feishu()));
+    let start = config.find("url = ").unwrap();
+    let end = start + config[start..].find('\n').unwrap();
+    let config = [&config[..start], &format!("url = \"{url}\""), &config[end..]].concat();
+    let mut daemon = Daemon::start(dir.path(), &config);
+    daemon.ready();
+    // Told at its deadline, in vain.
+    vanish(&daemon, "one");
+    let line = daemon.wait_line("one");
+    wait_for("a failure of the channel", || {
+        let status = daemon.status();
+        let hook = status["channels"].as_array().unwrap().iter().find(|channel| channel["name"] == "hook")?.clone();
+        (hook["state"] == "retrying").then_some(())
+    });
+    assert!(!daemon.output().contains("held back"), "{line}: {}", daemon.output());
+    // Held, for no longer than its own patience.
+    vanish(&daemon, "two");
+    daemon.wait_line("1 hosts are late or silent together: held back for a while");
+    daemon.wait_line("offline: two");
+    let hook = FakeHttp::start_at(place, |_| Answer::ok(""));
+    let told = |name: &'static str| hook.wait(1, |asked| asked.tells("offline", name)).remove(0);
+    let (one, two) = (told("one"), told("two"));
+    println!("{}\n{}", one.text(), two.text());
+    assert!(!one.text().contains(REASON) && two.text().contains(REASON));
+    // The channel answers: nothing is held any more.
+    wait_for("an empty queue", || (daemon.status()["channels"][0]["queued"] == 0).then_some(()));
+    vanish(&daemon, "three");
+    assert!(!told("three").text().contains(REASON));
+    assert_eq!(daemon.output().matches("held back").count(), 1, "{}", daemon.output());
+    for name in ["one", "two", "three"] {
+        let times = hook.asked().iter().filter(|asked| asked.tells("offline", name)).count();
+        assert_eq!(times, 1, "{name}");
+    }
+}

@@ -104,6 +104,8 @@ struct Desk {
     crowded: bool,
     /// When a failing disk was last told.
     disk_told: Option<Tick>,
+    /// What the roster was last told of the channels: all of them fail.
+    channels_fail: bool,
 }
 
 impl Desk {
@@ -146,6 +148,7 @@ impl Desk {
             delivered: parts.delivered,
             crowded: false,
             disk_told: None,
+            channels_fail: false,
         };
         if let Some(why) = parts.unwritable {
             desk.saver.fail(why, now);
@@ -212,6 +215,7 @@ impl Desk {
             self.disk_fails(&now);
         }
         self.offer(&now);
+        self.look_at_the_channels();
         self.show();
     }
 
@@ -400,6 +404,16 @@ impl Desk {
             } else {
                 self.saver.mark(file, mark.to_json(), None);
             }
+        }
+    }
+
+    /// Tells the roster whether nobody at all can be reached: then this server may be the one that is cut off.
+    fn look_at_the_channels(&mut self) {
+        let mut own = self.lines.iter().filter(|line| line.plan.kind != ChannelKind::Log).peekable();
+        let fail = own.peek().is_some() && own.all(Line::is_unanswered);
+        if fail != self.channels_fail {
+            self.channels_fail = fail;
+            self.board.lock().roster.channels_fail(fail);
         }
     }
 

@@ -50,6 +50,8 @@ pub struct Line {
     /// Its sender has ended.
     pub ended: bool,
     state: ChannelState,
+    /// The last attempt got no answer.
+    unanswered: bool,
     last_delivered: Option<Moment>,
     broken_told: Option<Tick>,
 }
@@ -68,6 +70,7 @@ impl Line {
             mark: None,
             ended: true,
             state: ChannelState::Well,
+            unanswered: false,
             last_delivered: None,
             broken_told: None,
         }
@@ -92,6 +95,7 @@ impl Line {
             chance: chance.wrapping_add(u32::try_from(sender).unwrap_or(0)),
             waiting: waiting.clone(),
         };
+        self.unanswered = false;
         self.offers = Some(sender::start(seed, deliver, desk.clone())?);
         self.state = why.map_or(ChannelState::Well, |why| ChannelState::Parked { until: now.tick, why });
         (self.sender, self.waiting, self.ended) = (sender, waiting, false);
@@ -116,6 +120,11 @@ impl Line {
         self.state != ChannelState::Well
     }
 
+    /// Whether nobody answers at its other end: perhaps for want of a network.
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered && matches!(self.state, ChannelState::Retrying { .. })
+    }
+
     /// Takes in its sender's report, and adds to `own` what is to be told of it. True if there is something new to
     /// remember.
     pub fn heard(&mut self, report: &Report, effect: &Effect, now: &Now, own: &mut Vec<Event>) -> bool {
@@ -124,6 +133,9 @@ impl Line {
         let state = if self.next.is_some() { &self.state } else { &report.state }.clone();
         let before = std::mem::replace(&mut self.state, state);
         let mut changed = false;
+        if report.attempted {
+            self.unanswered = !report.answered;
+        }
         if report.answered && self.standing.first_answer.is_none() {
             self.standing.first_answer = Some(Moment::at(now.tick, now));
             changed = true;
