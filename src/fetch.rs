@@ -7,6 +7,7 @@ mod dial;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ureq::SendBody;
@@ -46,6 +47,7 @@ pub struct Limits {
 pub struct Fetch {
     limits: Limits,
     agent: Agent,
+    connected: Arc<AtomicBool>,
 }
 
 /// A request.
@@ -158,10 +160,17 @@ impl Fetch {
             .user_agent(concat!("interrupt-callback/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity")
             .build();
-        let way = ().chain(ConnectProxyConnector::default()).chain(Dial(Arc::clone(&resolver)));
+        let connected = Arc::new(AtomicBool::new(false));
+        let dial = Dial { resolver: Arc::clone(&resolver), connected: Arc::clone(&connected) };
+        let way = ().chain(ConnectProxyConnector::default()).chain(dial);
         #[cfg(feature = "tls")]
         let way = way.chain(RustlsConnector::default());
-        Fetch { limits, agent: Agent::with_parts(config, way, Names(resolver)) }
+        Fetch { limits, agent: Agent::with_parts(config, way, Names(resolver)), connected }
+    }
+
+    /// Whether the last request, of whichever clone, got as far as a connection: without one nobody saw it.
+    pub fn connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
     }
 
     /// Makes one request.
@@ -177,6 +186,7 @@ impl Fetch {
     /// # Errors
     /// When there is no whole answer.
     pub fn send_within(&self, request: &Request<'_>, total: Duration) -> Result<Answer, FetchError> {
+        self.connected.store(false, Ordering::Relaxed);
         let (mut bytes, mut nothing) = (request.body.unwrap_or_default(), ());
         let body = if request.body.is_some() { bytes.as_body() } else { nothing.as_body() };
         let mut prepared = prepare(request, body)?;

@@ -12,8 +12,10 @@ use crate::event::{Event, Id, Moment};
 
 use unit::{Entry, Head};
 
-/// Members of a digest; what is beyond goes into the next one.
+/// Incidents in a digest; what is beyond goes into the next one.
 pub const MAX_MEMBERS: usize = 100;
+/// Events in a digest, as many as its JSON lists: beginnings with their ends.
+pub const MAX_EVENTS: usize = 2 * MAX_MEMBERS;
 /// Starts at which an event was found in flight, from which on it goes out in the barest words.
 pub const MINIMAL_AFTER: u8 = 2;
 /// How long an interrupt without a deadline is urgent.
@@ -69,7 +71,7 @@ pub enum Fate {
     GaveUp(String),
     /// They are tried again.
     Kept,
-    /// They are tried again, each by itself.
+    /// They are tried again, and belong together no more than before.
     Unfolded,
 }
 
@@ -101,8 +103,10 @@ impl Backlog {
         let queued = offer.queued.tick(now).unwrap_or(now.tick).min(now.tick);
         let (seq, incident) = (offer.seq, offer.event.incident);
         let came = now.tick;
+        // Nobody knows what became of an attempt of the last run, or of a sender that is gone.
+        let sent = offer.group.is_some();
         let entry =
-            Entry { offer, incident, queued, came, due: came, tries: 0, passed: 0, alone: false, marked: false };
+            Entry { offer, incident, queued, came, due: came, tries: 0, passed: 0, alone: false, marked: false, sent };
         match self.place(seq) {
             Ok(place) => self.entries[place] = entry,
             Err(place) => self.entries.insert(place, entry),
@@ -223,13 +227,26 @@ impl Backlog {
             Verdict::Broken(why) => {
                 self.failed(attempt, now.tick);
                 self.pace.park(now.tick, why);
+                self.each(&attempt.seqs, &mut |entry| entry.sent = true);
                 Fate::Kept
             }
-            Verdict::Retry { why, after, channel, answered } => {
+            Verdict::Retry { why, after, channel, answered, sent } => {
                 self.again(attempt, why, *after, *channel, *answered, now);
-                Fate::Kept
+                if *sent {
+                    self.each(&attempt.seqs, &mut |entry| entry.sent = true);
+                }
+                self.thaw(attempt)
             }
         }
+    }
+
+    /// A digest that nobody can have seen is made anew at its next attempt: with what came to an end meanwhile.
+    fn thaw(&mut self, attempt: &Attempt) -> Fate {
+        if attempt.group.is_none() || self.members(&attempt.seqs).any(|entry| entry.sent) {
+            return Fate::Kept;
+        }
+        self.each(&attempt.seqs, &mut |entry| entry.offer.group = None);
+        Fate::Unfolded
     }
 
     fn again(

@@ -7,7 +7,7 @@ use crate::alert::words::{Words, words};
 use crate::alert::{Form, Message};
 use crate::clock::Now;
 use crate::config::plan::Language;
-use crate::event::{Event, Fact, Field, Kind, Moment};
+use crate::event::{Event, Fact, Field, Kind, Moment, Phase};
 use crate::zone::Zone;
 
 /// Bytes of a subject or a prefix that are shown. Host names have at most 128.
@@ -95,6 +95,29 @@ pub fn merged<'a>(begin: &'a Event, end: &'a Event) -> Vec<(Field, &'a Fact)> {
     facts
 }
 
+/// What a digest says in one line: an event, with its end if that is in the digest as well.
+type Row<'a> = (&'a Event, Option<&'a Event>);
+
+/// The lines of a digest. What is over is one line, whatever was told of it in between.
+fn rows<'a>(members: &[&'a Event]) -> Vec<Row<'a>> {
+    let mut rows: Vec<Row<'a>> = Vec::with_capacity(members.len());
+    for event in members {
+        let begun = |(begin, end): &Row<'_>| {
+            end.is_none() && begin.incident == event.incident && begin.kind.phase() == Phase::Begin
+        };
+        let place = if event.kind.phase() == Phase::End { rows.iter().position(begun) } else { None };
+        match place {
+            None => rows.push((event, None)),
+            Some(place) => {
+                rows[place].1 = Some(event);
+                // Such as a reminder.
+                rows.retain(|(other, end)| end.is_some() || other.incident != event.incident);
+            }
+        }
+    }
+    rows
+}
+
 /// Who speaks: a language, at a moment, somewhere.
 struct Voice<'a> {
     words: &'static Words,
@@ -152,31 +175,18 @@ impl Voice<'_> {
     }
 
     fn digest(&self, members: &[&Event]) -> (String, Vec<String>) {
-        let group = members[0].group;
-        let together = group.is_some() && members.iter().all(|event| event.group == group);
-        let title = if together { self.together(members) } else { None };
+        let rows = rows(members);
+        let group = rows[0].0.group;
+        let together = group.is_some() && rows.iter().all(|(event, _)| event.group == group);
+        let title = if together { self.together(&rows) } else { None };
         let mark = !is_test(members);
         let mut lines = Vec::new();
-        for event in members.iter().take(MAX_DIGEST_LINES) {
+        for (event, end) in rows.iter().take(MAX_DIGEST_LINES) {
             let test = if mark && is_test(&[event]) { self.words.test } else { "" };
-            let title = self.title(event);
-            // All are told at one time: what differs is since when.
-            let remark = match (event.fact(Field::LastBeat), event.fact(Field::Reason)) {
-                _ if !together || !matches!(event.kind, Kind::Offline | Kind::Reminder) => String::new(),
-                (Some(Fact::Time(last)), _) => {
-                    self.line(self.words.label(event.kind, Field::LastBeat), &self.time(last, ""))
-                }
-                (None, Some(Fact::Text(reason))) => clean(&self.words.phrase(reason), MAX_FACT),
-                _ => String::new(),
-            };
-            let [open, close] = self.words.brackets;
-            lines.push(match &*remark {
-                "" => [&self.time(&event.at, ""), " ", test, &title].concat(),
-                remark => [test, &title, open, remark, close].concat(),
-            });
+            lines.push(self.row(event, *end, together, test));
         }
-        if members.len() > MAX_DIGEST_LINES {
-            lines.push(self.words.fill(self.words.more, "", None, (members.len() - MAX_DIGEST_LINES) as i64));
+        if rows.len() > MAX_DIGEST_LINES {
+            lines.push(self.words.fill(self.words.more, "", None, (rows.len() - MAX_DIGEST_LINES) as i64));
         }
         if together {
             self.shared(members, &mut lines);
@@ -184,26 +194,68 @@ impl Voice<'_> {
         (title.unwrap_or_else(|| self.counted(members)), lines)
     }
 
+    /// One line of a digest; `mark` goes before its title.
+    fn row(&self, event: &Event, end: Option<&Event>, together: bool, mark: &str) -> String {
+        let [open, close] = self.words.brackets;
+        let title = self.title(event);
+        // All are told at one time: what differs is since when.
+        match (end, event.fact(Field::LastBeat)) {
+            (Some(end), _) => {
+                let (title, lines) = self.over(event, end);
+                [mark, &title, open, &lines[0], self.words.comma, &lines[1], close].concat()
+            }
+            (None, Some(Fact::Time(last))) if together && matches!(event.kind, Kind::Offline | Kind::Reminder) => {
+                let last = self.line(self.words.label(event.kind, Field::LastBeat), &self.time(last, ""));
+                [mark, &title, open, &last, close].concat()
+            }
+            (None, None) if together && matches!(event.kind, Kind::Offline | Kind::Reminder) => {
+                match event.fact(Field::Reason) {
+                    Some(Fact::Text(reason)) => {
+                        let reason = clean(&self.words.phrase(reason), MAX_FACT);
+                        [mark, &title, open, &reason, close].concat()
+                    }
+                    _ => [&self.time(&event.at, ""), " ", mark, &title].concat(),
+                }
+            }
+            _ => [&self.time(&event.at, ""), " ", mark, &title].concat(),
+        }
+    }
+
     /// The title of many hosts with one fate, or of what happened to one.
-    fn together(&self, members: &[&Event]) -> Option<String> {
-        let first = members[0];
-        if members.iter().all(|event| event.subject == first.subject) {
+    fn together(&self, rows: &[Row<'_>]) -> Option<String> {
+        let (first, _) = rows[0];
+        if rows.iter().all(|(event, _)| event.subject == first.subject) {
             return Some(self.title(first));
         }
         let (_, template) = self.words.together.iter().find(|(kind, _)| *kind == first.kind)?;
-        if !members.iter().all(|event| event.kind == first.kind) {
+        let same = |(event, end): &Row<'_>| event.kind == first.kind && end.is_none_or(|end| end.kind == Kind::Online);
+        if !rows.iter().all(same) {
             return None;
         }
-        let mut names = String::new();
-        for event in members.iter().take(MAX_TITLE_NAMES) {
-            names.push_str(if names.is_empty() { "" } else { self.words.comma });
-            names.push_str(&clean(&event.subject, MAX_TITLE_NAME));
+        let back = rows.iter().filter(|(_, end)| end.is_some()).count();
+        if back == 0 {
+            return Some(self.words.fill(template, &self.names(rows, false), None, rows.len() as i64));
         }
-        if members.len() > MAX_TITLE_NAMES {
-            let more = (members.len() - MAX_TITLE_NAMES) as i64;
-            names.push_str(&self.words.fill(self.words.more_hosts, "", None, more));
+        let all = back == rows.len();
+        let rest = self.words.back_again[usize::from(!all)];
+        let rest = self.words.fill(rest, &self.names(rows, all), None, back as i64);
+        Some(self.words.fill(self.words.were_together, "", None, rows.len() as i64) + &rest)
+    }
+
+    /// Whom `rows` are about, if they are not `over`, or all that are.
+    fn names(&self, rows: &[Row<'_>], over: bool) -> String {
+        let (mut names, mut count) = (String::new(), 0);
+        for (event, _) in rows.iter().filter(|(_, end)| end.is_some() == over) {
+            if count < MAX_TITLE_NAMES {
+                names.push_str(if count == 0 { "" } else { self.words.comma });
+                names.push_str(&clean(&event.subject, MAX_TITLE_NAME));
+            }
+            count += 1;
         }
-        Some(self.words.fill(template, &names, None, members.len() as i64))
+        if count > MAX_TITLE_NAMES {
+            names.push_str(&self.words.fill(self.words.more_hosts, "", None, (count - MAX_TITLE_NAMES) as i64));
+        }
+        names
     }
 
     /// Adds what many members of a group say, each thing once.

@@ -119,6 +119,8 @@ pub enum Verdict {
         channel: bool,
         /// The service answered, whatever it said.
         answered: bool,
+        /// The service may have got the message: a connection came about, or the program ran.
+        sent: bool,
     },
     /// Something a person must mend: wrong secret, removed bot, missing keyword.
     Broken(String),

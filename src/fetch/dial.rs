@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport};
 
@@ -13,7 +14,12 @@ use crate::resolve::Resolver;
 /// connection an end: within one step, such as the answer of a proxy, the library would grant each read the whole time
 /// anew.
 #[derive(Debug)]
-pub struct Dial(pub Arc<Resolver>);
+pub struct Dial {
+    /// What keeps the record of addresses.
+    pub resolver: Arc<Resolver>,
+    /// Set once a connection came about.
+    pub connected: Arc<AtomicBool>,
+}
 
 impl<In: Transport> Connector<In> for Dial {
     type Out = Dialled;
@@ -33,7 +39,7 @@ impl Dial {
     #[inline(never)]
     fn dial(&self, details: &ConnectionDetails<'_>, end: Tick) -> Result<Dialled, ureq::Error> {
         let until = clock::tick() + *details.timeout.after;
-        let choice = self.0.passive().choose(&details.addrs, clock::tick());
+        let choice = self.resolver.passive().choose(&details.addrs, clock::tick());
         let mut told = ureq::Error::HostNotFound;
         for (index, address) in choice.addresses.iter().enumerate() {
             let begun = clock::tick();
@@ -41,7 +47,7 @@ impl Dial {
             if left.is_zero() {
                 return Err(ureq::Error::Timeout(details.timeout.reason));
             }
-            if !self.0.passive().begin(&choice, index, begun) {
+            if !self.resolver.passive().begin(&choice, index, begun) {
                 continue;
             }
             let mut addrs = details.resolver.empty();
@@ -56,9 +62,12 @@ impl Dial {
                 register_shutdown: details.register_shutdown.clone(),
                 ..*details
             };
-            let mut verdict = Verdict { resolver: Arc::clone(&self.0), address: *address, begun };
+            let mut verdict = Verdict { resolver: Arc::clone(&self.resolver), address: *address, begun };
             match Connector::<()>::connect(&TcpConnector::default(), &one, None) {
-                Ok(Some(inner)) => return Ok(Dialled { inner: Box::new(inner), end, verdict: Some(verdict) }),
+                Ok(Some(inner)) => {
+                    self.connected.store(true, Ordering::Relaxed);
+                    return Ok(Dialled { inner: Box::new(inner), end, verdict: Some(verdict) });
+                }
                 Ok(None) => {}
                 Err(error) => told = error,
             }

@@ -2,9 +2,13 @@ use super::*;
 use crate::alert::testing::{at, event};
 use crate::event::{Fact, Field, Kind};
 
-const CHANNEL_DOWN: Verdict = Verdict::Retry { why: String::new(), after: None, channel: true, answered: false };
-const SERVER_ERROR: Verdict = Verdict::Retry { why: String::new(), after: None, channel: true, answered: true };
-const REFUSED: Verdict = Verdict::Retry { why: String::new(), after: None, channel: false, answered: true };
+const CHANNEL_DOWN: Verdict =
+    Verdict::Retry { why: String::new(), after: None, channel: true, answered: false, sent: true };
+const NO_CONNECTION: Verdict =
+    Verdict::Retry { why: String::new(), after: None, channel: true, answered: false, sent: false };
+const SERVER_ERROR: Verdict =
+    Verdict::Retry { why: String::new(), after: None, channel: true, answered: true, sent: true };
+const REFUSED: Verdict = Verdict::Retry { why: String::new(), after: None, channel: false, answered: true, sent: true };
 const HOUR: i64 = 3_600_000;
 
 fn backlog(per_minute: Option<u32>) -> Backlog {
@@ -106,8 +110,13 @@ fn a_refusal_is_the_messages_own_and_keeps_the_order_of_its_incident() {
 fn an_interrupt_wakes_the_channel_and_is_tried_every_three_seconds_until_its_deadline() {
     let mut backlog = backlog(None);
     add(&mut backlog, 1, Kind::Offline, 1, 0);
-    let hour =
-        Verdict::Retry { why: String::new(), after: Some(Duration::from_secs(3600)), channel: true, answered: true };
+    let hour = Verdict::Retry {
+        why: String::new(),
+        after: Some(Duration::from_secs(3600)),
+        channel: true,
+        answered: true,
+        sent: true,
+    };
     tried(&mut backlog, 0, &hour);
     let interrupt =
         event(Kind::Interrupt, 2, "spot").with(Field::Deadline, Fact::Time(Moment::at(Tick(30_000), &at(0))));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Backlog, MAX_MEMBERS, MINIMAL_AFTER, Offer, URGENT_WITHOUT_DEADLINE};
+use super::{Backlog, MAX_EVENTS, MAX_MEMBERS, MINIMAL_AFTER, Offer, URGENT_WITHOUT_DEADLINE};
 use crate::clock::{Now, Tick};
 use crate::event::{Fact, Field, Id, Kind, Phase};
 
@@ -28,6 +28,8 @@ pub(super) struct Entry {
     /// Goes by itself: a message of several was refused as a whole.
     pub(super) alone: bool,
     pub(super) marked: bool,
+    /// Some attempt may have reached the service: the digest it is in stays as it is.
+    pub(super) sent: bool,
 }
 
 impl Entry {
@@ -156,15 +158,16 @@ impl Backlog {
     /// `first` and those of `heads` that are as urgent, with their ends, in order, as many as a digest holds: those of
     /// its group, or if the rate leaves no choice all.
     pub(super) fn fold(&self, first: &Head, heads: &[Head], all: bool) -> Vec<u64> {
-        let mut folded = self.unit(first.seq);
+        let (mut folded, mut units) = (self.unit(first.seq), 1);
         for head in heads.iter().filter(|head| head.joinable && head.urgent == first.urgent && head.seq != first.seq) {
             if !all && (head.group.is_none() || head.group != first.group) {
                 continue;
             }
             let unit = self.unit(head.seq);
-            if folded.len() + unit.len() > MAX_MEMBERS {
+            if units == MAX_MEMBERS || folded.len() + unit.len() > MAX_EVENTS {
                 break;
             }
+            units += 1;
             for seq in unit {
                 folded.insert(folded.partition_point(|known| *known < seq), seq);
             }

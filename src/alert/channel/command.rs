@@ -59,7 +59,10 @@ pub fn verdict(program: &str, outcome: &Outcome) -> Verdict {
         Some(0) => Verdict::Delivered,
         Some(64 | 65) => Verdict::GiveUp(why),
         Some(77 | 78 | 126 | 127) => Verdict::Broken(why),
-        _ => Verdict::Retry { why, after: None, channel: true, answered: code.is_some() },
+        _ => {
+            let sent = !matches!(outcome.end, End::Failed(_));
+            Verdict::Retry { why, after: None, channel: true, answered: code.is_some(), sent }
+        }
     }
 }
 
@@ -80,9 +83,10 @@ mod tests {
             let verdict = judged(End::Exit(code), "");
             assert!(matches!(verdict, Verdict::Retry { channel: true, answered: true, .. }), "{code} {verdict:?}");
         }
-        for end in [End::Signal(9), End::TimedOut, End::Stopped, End::Failed(rustix::io::Errno::NOMEM.into())] {
-            let verdict = judged(end, "");
-            assert!(matches!(verdict, Verdict::Retry { channel: true, answered: false, .. }), "{verdict:?}");
+        let failed = End::Failed(rustix::io::Errno::NOMEM.into());
+        for (end, ran) in [(End::Signal(9), true), (End::TimedOut, true), (End::Stopped, true), (failed, false)] {
+            let Verdict::Retry { channel: true, answered: false, sent, .. } = judged(end, "") else { panic!() };
+            assert_eq!(sent, ran);
         }
         for code in [77, 78, 126, 127] {
             assert!(matches!(judged(End::Exit(code), ""), Verdict::Broken(_)), "{code}");

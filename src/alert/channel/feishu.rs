@@ -49,7 +49,7 @@ pub(super) fn attempt(
         body: Some(&body),
     };
     match tools.fetch.send(&request) {
-        Err(error) => http::unanswered(error, host_of(url)),
+        Err(error) => http::unanswered(error, host_of(url), tools.fetch.connected()),
         Ok(answer) => {
             let after = clock::now();
             if let Some(date) = date_of(&answer) {
@@ -148,13 +148,13 @@ pub fn verdict(answer: &Answer, now: Wall, told: &Told<'_>) -> Verdict {
         [Some(Scalar::Int(code)), ..] | [None | Some(Scalar::Null), Some(Scalar::Int(code)), _] => *code,
         _ => {
             let why = [host, ": the answer is not of this service; a login page of the network?"].concat();
-            return refused.unwrap_or(Verdict::Retry { why, after: None, channel: true, answered: false });
+            return refused.unwrap_or(Verdict::Retry { why, after: None, channel: true, answered: false, sent: true });
         }
     };
     let msg = if let Some(Some(Scalar::Text(msg))) = reply.last() { msg } else { "" };
     let msg = quoted(msg, http::MAX_QUOTE, &told.secrets);
     let why = |hint: &str| [host, ": code ", &code.to_string(), ": ", &msg, hint].concat();
-    let retry = |channel, after| Verdict::Retry { why: why(""), after, channel, answered: true };
+    let retry = |channel, after| Verdict::Retry { why: why(""), after, channel, answered: true, sent: true };
     match code {
         0 => refused.unwrap_or(Verdict::Delivered),
         9499 if msg.to_ascii_lowercase().contains("too many") => retry(true, http::retry_after(answer, now)),

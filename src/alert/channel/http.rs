@@ -17,12 +17,12 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// What every request says it comes from.
 pub const USER_AGENT: &str = concat!("interrupt-callback/", env!("CARGO_PKG_VERSION"));
 
-/// The verdict when there was no whole answer.
-pub fn unanswered(error: FetchError, host: &str) -> Verdict {
+/// The verdict when there was no whole answer; `sent` if there was a connection.
+pub fn unanswered(error: FetchError, host: &str, sent: bool) -> Verdict {
     let why = [host, ": ", error.text()].concat();
     match error {
         FetchError::BadUrl => Verdict::Broken(why),
-        _ => Verdict::Retry { why, after: None, channel: true, answered: false },
+        _ => Verdict::Retry { why, after: None, channel: true, answered: false, sent },
     }
 }
 
@@ -47,7 +47,7 @@ pub fn refusal(answer: &Answer, now: Wall, host: &str, secrets: &[String]) -> Op
         _ => {
             let channel = matches!(status, 408 | 425 | 429 | 500..);
             let after = if channel { retry_after(answer, now) } else { None };
-            Verdict::Retry { why, after, channel, answered: true }
+            Verdict::Retry { why, after, channel, answered: true, sent: true }
         }
     })
 }

@@ -153,7 +153,7 @@ mod tests {
     fn no_reason_shows_an_address() {
         let url = "http://bot.invalid/hook/planted-token";
         let kind = ChannelKind::Feishu { webhook: Secret::new(url), secret: Secret::new("planted-secret") };
-        let Verdict::Retry { why, channel: true, answered: false, .. } = attempted(kind) else { panic!() };
+        let Verdict::Retry { why, channel: true, answered: false, sent: false, .. } = attempted(kind) else { panic!() };
         assert!(why.starts_with("bot.invalid: ") && !why.contains("planted"), "{why}");
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn attempt(plan: &ChannelPlan, hook: &WebhookPlan, message: &Message,
     let request = Request { method, url: &ready.url, headers: &headers, body: ready.body.as_deref() };
     let host = host_of(&ready.url);
     match tools.fetch.send(&request) {
-        Err(error) => unanswered(error, host),
+        Err(error) => unanswered(error, host, tools.fetch.connected()),
         Ok(answer) => verdict(&answer, clock::wall(), host, &secrets(hook)),
     }
 }
@@ -74,11 +74,11 @@ pub fn verdict(answer: &Answer, now: Wall, host: &str, secrets: &[String]) -> Ve
 
 /// The verdict when there was no whole answer. One that is too large may have been a success: it would be sent again
 /// and again, so a person must look.
-fn unanswered(error: FetchError, host: &str) -> Verdict {
+fn unanswered(error: FetchError, host: &str, sent: bool) -> Verdict {
     if error == FetchError::TooLarge {
         return Verdict::Broken([host, ": the answer is too large; is the address right?"].concat());
     }
-    http::unanswered(error, host)
+    http::unanswered(error, host, sent)
 }
 
 /// What must not be quoted: the address, the header values of the file and the words in them.

@@ -114,7 +114,13 @@ fn taking() -> (Answer, Receiver<Message>) {
 }
 
 fn down() -> Answer {
-    Box::new(|_| Verdict::Retry { why: "connection refused".into(), after: None, channel: true, answered: false })
+    Box::new(|_| Verdict::Retry {
+        why: "connection refused".into(),
+        after: None,
+        channel: true,
+        answered: false,
+        sent: false,
+    })
 }
 
 fn outbox_files(folder: &Folder) -> Vec<String> {

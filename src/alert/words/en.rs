@@ -102,6 +102,8 @@ pub(super) static WORDS: Words = Words {
     distance: ["in {time}", "{time} ago"],
     digest: "{n} alerts: {who}",
     together: &[(K::Offline, "{n} hosts silent together: {who}"), (K::Online, "{n} hosts are back: {who}")],
+    were_together: "{n} hosts were silent together",
+    back_again: [", all are back: {who}", ", {n} back, still silent: {who}"],
     more_hosts: " … and {n} more",
     times: "{n} × {who}",
     more: "… and {n} more",

@@ -40,6 +40,10 @@ pub struct Words {
     pub digest: &'static str,
     /// First line of a group of `{n}` hosts, `{who}`, to all of which the same happened.
     pub together: &'static [(Kind, &'static str)],
+    /// First line of a group of `{n}` hosts that were silent, of which some are back.
+    pub were_together: &'static str,
+    /// Added to it: all are, namely `{who}`; or `{n}` are, and `{who}` are not.
+    pub back_again: [&'static str; 2],
     /// Added to the names of hosts if `{n}` are left out.
     pub more_hosts: &'static str,
     /// `{n}` times the kind `{who}`.

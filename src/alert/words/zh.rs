@@ -90,6 +90,8 @@ pub(super) static WORDS: Words = Words {
     distance: ["{time}后", "{time}前"],
     digest: "{n} 条告警：{who}",
     together: &[(K::Offline, "{n} 台主机同时失联：{who}"), (K::Online, "{n} 台主机已恢复：{who}")],
+    were_together: "{n} 台主机曾同时失联",
+    back_again: ["，均已恢复：{who}", "，其中 {n} 台已恢复，仍失联：{who}"],
     more_hosts: " …… 另有 {n} 台",
     times: "{n} × {who}",
     more: "…… 另有 {n} 条",

@@ -123,6 +123,81 @@ fn a_group_is_frozen_at_its_first_attempt() {
 }
 
 #[test]
+fn a_group_that_nobody_can_have_seen_is_told_with_its_ends() {
+    let mut backlog = backlog(None);
+    for seq in 1..=8 {
+        join(&mut backlog, seq, of(7, Kind::Offline, seq), 0);
+    }
+    let (mut ms, mut ids) = (0, Vec::new());
+    for _ in 0..3 {
+        let (at, silent, fate) = tried(&mut backlog, ms, &NO_CONNECTION);
+        assert_eq!((silent.seqs.len(), silent.mark, fate), (8, true, Fate::Unfolded));
+        ids.push(silent.message.id);
+        ms = at;
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "the same members are the same message");
+    for seq in 9..=15 {
+        join(&mut backlog, seq, of(8, Kind::Online, seq - 8), ms);
+    }
+    let (ms, most, fate) = tried(&mut backlog, ms, &CHANNEL_DOWN);
+    assert_eq!((most.message.form, most.seqs.len(), fate), (Form::Digest, 15, Fate::Kept));
+    assert_ne!(most.message.id, ids[0]);
+    join(&mut backlog, 16, of(8, Kind::Online, 8), ms);
+    let (ms, again, fate) = tried(&mut backlog, ms, &NO_CONNECTION);
+    assert_eq!((again.message.id, again.seqs.len(), fate), (most.message.id, 15, Fate::Kept), "it may have been seen");
+    assert_eq!(tried(&mut backlog, ms, &Verdict::Delivered).1.seqs.len(), 15);
+    assert_eq!(tried(&mut backlog, ms, &Verdict::Delivered).1.seqs, [16]);
+    assert!(backlog.is_empty());
+}
+
+#[test]
+fn a_hundred_that_are_back_fit_one_message() {
+    for (hosts, messages) in [(100, vec![200]), (150, vec![200, 100])] {
+        let mut backlog = backlog(None);
+        for seq in 1..=hosts {
+            join(&mut backlog, seq, of(7, Kind::Offline, seq), 0);
+        }
+        let (ms, silent, _) = tried(&mut backlog, 0, &NO_CONNECTION);
+        assert_eq!(silent.seqs.len(), MAX_MEMBERS);
+        for seq in 1..=hosts {
+            join(&mut backlog, hosts + seq, of(8, Kind::Online, seq), ms);
+        }
+        let sizes: Vec<usize> =
+            messages.iter().map(|_| tried(&mut backlog, ms, &Verdict::Delivered).1.seqs.len()).collect();
+        assert_eq!((sizes, backlog.is_empty()), (messages, true));
+    }
+}
+
+#[test]
+fn a_message_of_the_last_run_may_have_been_seen() {
+    let mut backlog = backlog(None);
+    for seq in 1..=3 {
+        let frozen = Offer { group: Some(Id(9)), ..offer(seq, of(7, Kind::Offline, seq), &at(0)) };
+        backlog.push(frozen, &at(0));
+    }
+    let (ms, _, fate) = tried(&mut backlog, 0, &NO_CONNECTION);
+    assert_eq!(fate, Fate::Kept);
+    join(&mut backlog, 4, of(8, Kind::Online, 1), ms);
+    let (_, again, _) = tried(&mut backlog, ms, &Verdict::Delivered);
+    assert_eq!((again.message.id, again.seqs), (Id(9), vec![1, 2, 3]));
+}
+
+/// By itself it is not frozen: what is over is told as that, whatever became of its beginning.
+#[test]
+fn one_host_that_is_back_is_one_message() {
+    for verdict in [NO_CONNECTION, CHANNEL_DOWN] {
+        let mut backlog = backlog(None);
+        join(&mut backlog, 1, of(7, Kind::Offline, 1), 0);
+        let (ms, _, fate) = tried(&mut backlog, 0, &verdict);
+        assert_eq!(fate, Fate::Kept);
+        join(&mut backlog, 2, of(8, Kind::Online, 1), ms);
+        let (_, over, _) = tried(&mut backlog, ms, &Verdict::Delivered);
+        assert_eq!((over.message.form, over.seqs), (Form::Over, vec![1, 2]));
+    }
+}
+
+#[test]
 fn a_message_of_the_last_run_waits_for_all_its_members() {
     let mut backlog = backlog(None);
     for (seq, ms) in [(1, 0), (2, 200), (3, 600)] {

@@ -70,7 +70,7 @@ fn pending_alerts_follow_their_channel_to_its_new_place_and_ends_their_beginning
 fn what_the_old_sender_is_telling_is_not_told_again() {
     for (verdict, again) in [
         (Verdict::Delivered, false),
-        (Verdict::Retry { why: "x".into(), after: None, channel: true, answered: true }, true),
+        (Verdict::Retry { why: "x".into(), after: None, channel: true, answered: true, sent: true }, true),
     ] {
         let folder = Folder::default();
         let (old, begins, let_go) = gated();

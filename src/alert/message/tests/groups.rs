@@ -104,8 +104,12 @@ fn what_only_the_rate_put_together_is_counted_by_kind() {
         let text = shown(&message(Form::Digest, members), Language::En, "");
         assert!(text.starts_with("2 alerts: 2 × offline\n2026-11-21 01:59:58 +00:00 w1 is offline\n"), "{text}");
     }
-    let text = shown(&message(Form::Digest, vec![silent(1), silent(2), back(1)]), Language::En, "");
-    assert!(text.starts_with("3 alerts: 2 × offline, 1 × back online\n"), "{text}");
+    let gone = Event { kind: Kind::Forgotten, ..back(1) };
+    let text = shown(&message(Form::Digest, vec![silent(1), silent(2), gone]), Language::En, "");
+    assert!(
+        text.starts_with("3 alerts: 2 × offline, 1 × no longer watched\nw1 was offline for 5 min and is no longer"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -116,4 +120,57 @@ fn names_from_strangers_keep_a_title_short() {
         assert!(text.title.len() < 512 && text.title.contains("{n}"), "{}", text.title);
         assert!(!text.title.contains(['\n', '\u{202e}']), "{}", text.title);
     }
+}
+
+/// The end of a silence is told with the group `group` of ends.
+fn back_later(n: u64) -> Event {
+    Event { group: Some(Id(8)), ..back(n) }
+}
+
+#[test]
+fn a_crowd_that_is_back_before_it_was_told_is_one_thing() {
+    let members = || vec![silent(1), silent(2), back_later(2), back_later(1)];
+    assert_eq!(
+        shown(&message(Form::Digest, members()), Language::En, "[ic]"),
+        "[ic] 2 hosts were silent together, all are back: w1, w2\n\
+         w1 was offline for 5 min (From: 2026-11-21 01:57:59 +00:00, To: 2026-11-21 01:59:59 +00:00)\n\
+         w2 was offline for 5 min (From: 2026-11-21 01:57:58 +00:00, To: 2026-11-21 01:59:59 +00:00)\n\
+         What to do: look at this server's network first\nNoticed by: vps@tokyo\nid 3fa20000"
+    );
+    assert_eq!(
+        shown(&message(Form::Digest, members()), Language::Zh, ""),
+        "2 台主机曾同时失联，均已恢复：w1，w2\n\
+         w1 曾失联 5 分钟（开始：2026-11-21 01:57:59 +00:00，结束：2026-11-21 01:59:59 +00:00）\n\
+         w2 曾失联 5 分钟（开始：2026-11-21 01:57:58 +00:00，结束：2026-11-21 01:59:59 +00:00）\n\
+         处理建议：请先检查本监控端的网络\n发现者：vps@tokyo\nid 3fa20000"
+    );
+    let crowd = (1..=50).flat_map(|n| [silent(n), back_later(n)]).collect();
+    let text = render(&message(Form::Digest, crowd), Language::En, "", &NOW, &Zone::utc());
+    assert_eq!(text.title, "50 hosts were silent together, all are back: w1, w2, w3, w4, w5 … and 45 more");
+    assert_eq!((text.lines.len(), &*text.lines[MAX_DIGEST_LINES]), (MAX_DIGEST_LINES + 4, "… and 30 more"));
+}
+
+#[test]
+fn a_crowd_of_which_some_are_back_names_those_that_are_not() {
+    let mut members: Vec<Event> = (1..=9).map(silent).collect();
+    members.insert(3, Event { kind: Kind::Reminder, ..silent(2) });
+    members.push(back_later(2));
+    members.push(back_later(3));
+    let text = shown(&message(Form::Digest, members.clone()), Language::En, "");
+    let reminded = members.remove(3);
+    assert!(
+        text.starts_with("9 hosts were silent together, 2 back, still silent: w1, w4, w5, w6, w7 … and 2 more\n"),
+        "{text}"
+    );
+    assert!(text.contains("\nw3 was offline for 5 min (From: 2026-11-21 01:57:57 +00:00, To: "), "{text}");
+    assert!(text.contains("\nw4 is offline (Last heartbeat: 2026-11-21 01:57:56 +00:00)\n"), "{text}");
+    assert_eq!(text.matches("w2").count(), 1, "what is over is one line: {text}");
+    let text = shown(&message(Form::Digest, members.clone()), Language::Zh, "");
+    assert!(
+        text.starts_with("9 台主机曾同时失联，其中 2 台已恢复，仍失联：w1，w4，w5，w6，w7 …… 另有 2 台\n"),
+        "{text}"
+    );
+    members.push(reminded);
+    let text = shown(&message(Form::Digest, members), Language::En, "");
+    assert!(text.starts_with("12 alerts: "), "{text}");
 }
