@@ -87,13 +87,19 @@ pub fn because(event: &mut Event, why: &str) {
     }
 }
 
+/// The group of the ends of what was told in `group`.
+#[inline(never)]
+pub fn group_of_ends(group: Id) -> Id {
+    Id::of(&[b"back", &group.0.to_be_bytes()])
+}
+
 /// The host is back as of now.
 pub fn online(name: &str, host: &Host, server: &str, now: &Now) -> Event {
     let mut event = event(Kind::Online, name, host, now);
     event.facts.push((Field::Duration, Fact::Span(now.tick.since(host.since))));
     time(&mut event, Field::Since, host.since, host.about, now);
     place(&mut event, host, server);
-    event.group = host.group.map(|group| Id::of(&[b"back", &group.0.to_be_bytes()]));
+    event.group = host.group.map(group_of_ends);
     event
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Backlog, MAX_EVENTS, MAX_MEMBERS, MINIMAL_AFTER, Offer, URGENT_WITHOUT_DEADLINE};
 use crate::clock::{Now, Tick};
 use crate::event::{Fact, Field, Id, Kind, Phase};
+use crate::keepalive::told::group_of_ends;
 
 /// How long after the last member that came a group, or a digest of the last run, waits for the next. The desk hands
 /// over few at a time and looks after a full queue every 200 ms.
@@ -97,7 +98,7 @@ impl Backlog {
                 due = due.min(member.due);
             }
             let mut at = if woken { due } else { due.max(self.pace.until()) };
-            if !urgent && entry.tries == 0 {
+            if !urgent {
                 at = at.max(self.gathered(entry));
             }
             heads.push(Head {
@@ -112,17 +113,23 @@ impl Backlog {
         heads
     }
 
-    /// When those that go with `of` have had their time to come.
+    /// When those that go with `of` have had their time to come; of what was tried before its ends alone.
     fn gathered(&self, of: &Entry) -> Tick {
-        let company = of.company();
-        if self.closing || company.is_none() {
+        let Some((frozen, group)) = of.company().filter(|_| !self.closing) else {
             return of.came;
-        }
-        let (mut first, mut last, mut queued, mut ends) = (of.came, of.came, of.queued, true);
-        for entry in self.entries.iter().filter(|entry| entry.tries == 0 && entry.company() == company) {
+        };
+        let members = if of.tries == 0 { self.complete((frozen, group)) } else { of.came };
+        let ends = if frozen { of.came } else { self.complete((false, group_of_ends(group))) };
+        members.max(ends)
+    }
+
+    /// When those of `company` that are new have had their time.
+    fn complete(&self, company: (bool, Id)) -> Tick {
+        let (mut first, mut last, mut queued, mut ends) = (Tick(i64::MAX), Tick(i64::MIN), Tick(i64::MIN), true);
+        for entry in self.entries.iter().filter(|entry| entry.tries == 0 && entry.company() == Some(company)) {
+            queued = if first == Tick(i64::MAX) { entry.queued } else { queued.min(entry.queued) };
             first = first.min(entry.came);
             last = last.max(entry.came);
-            queued = queued.min(entry.queued);
             ends &= entry.is(Phase::End) && entry.offer.group.is_none();
         }
         let complete = (last + GATHER).min(first + GATHER_MOST);

@@ -2,12 +2,18 @@
 
 use super::super::unit::{GATHER, GATHER_ENDS};
 use super::*;
+use crate::keepalive::told::group_of_ends;
 
 const GATHERED: i64 = GATHER.as_millis() as i64;
 const ENDS_GATHERED: i64 = GATHER_ENDS.as_millis() as i64;
 
 fn of(group: u64, kind: Kind, incident: u64) -> Event {
     Event { group: Some(Id(group)), ..event(kind, incident, "nas") }
+}
+
+/// The end of incident number `incident`, which began in `group`.
+fn back(group: u64, incident: u64) -> Event {
+    Event { group: Some(group_of_ends(Id(group))), ..event(Kind::Online, incident, "nas") }
 }
 
 fn join(backlog: &mut Backlog, seq: u64, event: Event, ms: i64) {
@@ -137,13 +143,16 @@ fn a_group_that_nobody_can_have_seen_is_told_with_its_ends() {
     }
     ids.dedup();
     assert_eq!(ids.len(), 1, "the same members are the same message");
+    // They come back one after the other, while the channel could be tried again.
     for seq in 9..=15 {
-        join(&mut backlog, seq, of(8, Kind::Online, seq - 8), ms);
+        ms += 300;
+        join(&mut backlog, seq, back(7, seq - 8), ms);
+        assert!(matches!(backlog.next(&at(ms)), Next::Wait(_)), "at {ms}");
     }
     let (ms, most, fate) = tried(&mut backlog, ms, &CHANNEL_DOWN);
     assert_eq!((most.message.form, most.seqs.len(), fate), (Form::Digest, 15, Fate::Kept));
     assert_ne!(most.message.id, ids[0]);
-    join(&mut backlog, 16, of(8, Kind::Online, 8), ms);
+    join(&mut backlog, 16, back(7, 8), ms);
     let (ms, again, fate) = tried(&mut backlog, ms, &NO_CONNECTION);
     assert_eq!((again.message.id, again.seqs.len(), fate), (most.message.id, 15, Fate::Kept), "it may have been seen");
     assert_eq!(tried(&mut backlog, ms, &Verdict::Delivered).1.seqs.len(), 15);
@@ -161,7 +170,7 @@ fn a_hundred_that_are_back_fit_one_message() {
         let (ms, silent, _) = tried(&mut backlog, 0, &NO_CONNECTION);
         assert_eq!(silent.seqs.len(), MAX_MEMBERS);
         for seq in 1..=hosts {
-            join(&mut backlog, hosts + seq, of(8, Kind::Online, seq), ms);
+            join(&mut backlog, hosts + seq, back(7, seq), ms + seq as i64 * 10);
         }
         let sizes: Vec<usize> =
             messages.iter().map(|_| tried(&mut backlog, ms, &Verdict::Delivered).1.seqs.len()).collect();
@@ -178,7 +187,7 @@ fn a_message_of_the_last_run_may_have_been_seen() {
     }
     let (ms, _, fate) = tried(&mut backlog, 0, &NO_CONNECTION);
     assert_eq!(fate, Fate::Kept);
-    join(&mut backlog, 4, of(8, Kind::Online, 1), ms);
+    join(&mut backlog, 4, back(7, 1), ms);
     let (_, again, _) = tried(&mut backlog, ms, &Verdict::Delivered);
     assert_eq!((again.message.id, again.seqs), (Id(9), vec![1, 2, 3]));
 }
