@@ -150,8 +150,8 @@ fn a_hundred_and_fifty_hosts_that_are_back_before_the_channel_are_two_messages()
 }
 
 /// The server ends between the first line of the crowd in its log and the message.
-fn ended(end: impl Fn(&mut Daemon, usize)) {
-    for turn in 0..4 {
+fn ended(end: impl Fn(&mut Daemon) + Sync) {
+    let turn = |wait: u64| {
         let (hook, dir) = (FakeHttp::start(|_| Answer::ok("")), TempDir::new());
         let config = config(&hook.url("/"), "");
         // Newcomers are on disk within 5 s, or at the end.
@@ -162,34 +162,34 @@ fn ended(end: impl Fn(&mut Daemon, usize)) {
         call(&mut crowd, daemon.ready(), 0.3);
         daemon.wait_line(HELD);
         daemon.wait_line("offline: w");
-        end(&mut daemon, turn);
+        std::thread::park_timeout(Duration::from_millis(wait));
+        end(&mut daemon);
         let before = hook.asked().len();
         let mut daemon = Daemon::start(dir.path(), &config);
         daemon.ready();
         wait_for("all told", || (told(&messages(&hook), "offline").len() >= CROWD).then_some(()));
         wait_empty(&daemon);
         let asked = messages(&hook);
-        println!("turn {turn}: {before} before the end, {} in all", asked.len());
+        println!("ended after {wait} ms: {before} before the end, {} in all", asked.len());
         titles(&asked);
         assert_eq!(told(&asked, "offline"), names(CROWD), "each once: {asked:#?}");
         assert_eq!(told(&asked, "online"), [""; 0]);
-    }
+    };
+    std::thread::scope(|scope| {
+        for wait in [0, 20, 100, 450] {
+            scope.spawn(move || turn(wait));
+        }
+    });
 }
 
 #[test]
 fn a_crowd_is_told_once_by_a_server_that_is_killed_while_it_gathers() {
-    ended(|daemon, turn| {
-        std::thread::park_timeout(Duration::from_millis([0, 20, 100, 450][turn]));
-        daemon.kill();
-    });
+    ended(Daemon::kill);
 }
 
 #[test]
 fn a_crowd_is_told_once_by_a_server_that_ends_while_it_gathers() {
-    ended(|daemon, turn| {
-        std::thread::park_timeout(Duration::from_millis([0, 20, 100, 450][turn]));
-        assert!(daemon.stop().success());
-    });
+    ended(|daemon| assert!(daemon.stop().success()));
 }
 
 #[test]

@@ -226,9 +226,12 @@ fn answers_that_are_no_notice() {
         ("1 MiB", 4, Box::new(|_, s| answer(s, 200, &format!("{TIME}{}", " ".repeat(1024 * 1024))))),
         ("a cut body", 4, Box::new(|_, s| drop(write!(s, "HTTP/1.1 200 OK\r\ncontent-length: 30\r\n\r\n{TIME}")))),
     ];
-    for (name, polls, script) in scripts {
+    // All at once: some take their time.
+    let start = |(name, polls, script)| {
         let fake = service(script);
-        let running = Running::ali(&fake);
+        (name, polls, Running::ali(&fake), fake)
+    };
+    for (name, polls, running, fake) in scripts.into_iter().map(start).collect::<Vec<_>>() {
         requests(&fake, TERMINATION, polls);
         assert!(!running.has_told(), "{name}");
         let status = lock(&running.status).clone();
