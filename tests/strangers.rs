@@ -116,7 +116,7 @@ fn a_thousand_strangers_and_slow_ones_do_not_hurt_a_known_host() {
     }
     let start = Instant::now();
     let mut beats = 0;
-    while start.elapsed() < Duration::from_secs(6) {
+    while start.elapsed() < Duration::from_secs(3) {
         nas.beat().unwrap();
         beats += 1;
         for stream in held.iter_mut().step_by(7) {
@@ -247,7 +247,7 @@ fn siege(time: Duration, rate: u32) {
 
 #[test]
 fn a_thousand_connects_a_second_make_no_known_host_late() {
-    siege(Duration::from_secs(5), 1000);
+    siege(Duration::from_secs(3), 1000);
 }
 
 #[test]

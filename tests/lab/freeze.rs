@@ -32,7 +32,7 @@ fn frozen(time: Duration) {
     server.signal("CONT");
     let woken = Instant::now();
     let offline = wait_told(&hook, "offline");
-    wait_for("some deadlines more", || (woken.elapsed() > BRISK.patience() * 3).then_some(()));
+    wait_for("some deadlines more", || (woken.elapsed() > BRISK.patience() * 2).then_some(()));
     print(&format!("a server stopped for {time:?}"), start, &hook);
     println!("  told {:?} after it went on", offline.at - woken);
     assert_eq!(told(&offline), [("offline".to_owned(), "gone".to_owned())], "{}", offline.text());

@@ -92,7 +92,7 @@ fn cut_for_good(clients: usize, pace: Pace) {
     wait_within(LONG, "all offline", || (count(&world.server, "offline") == clients).then_some(()));
     wait_within(LONG, "a message", || (!world.hook.asked().is_empty()).then_some(()));
     let quiet = Instant::now();
-    world.wait_until(quiet, pace.patience() * 2);
+    world.wait_until(quiet, pace.patience());
     print(&format!("{clients} clients cut for good, the channel works"), start, &world.hook);
     let asked = world.hook.asked();
     assert_eq!(asked.len(), 1, "one message");

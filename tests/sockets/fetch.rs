@@ -151,6 +151,25 @@ fn what_hangs_or_drips_ends_at_the_deadline() {
     }
 }
 
+/// Whoever tries again must know whether the first attempt may have been seen.
+#[test]
+fn without_a_connection_nobody_saw_the_request() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let fake = Fake::start(|_, _| {});
+    let client = client(TOTAL);
+    assert!(!client.connected());
+    for (url, connected) in [
+        (fake.url("/"), true),
+        (format!("http://{closed}/"), false),
+        ("http://nobody.invalid/".to_owned(), false),
+        (fake.url("/"), true),
+        ("no address".to_owned(), false),
+    ] {
+        let error = client.send(&Request { method: "GET", url: &url, headers: &[], body: None }).unwrap_err();
+        assert_eq!(client.connected(), connected, "{url}: {error}");
+    }
+}
+
 #[test]
 fn a_shorter_deadline_for_one_request() {
     let fake = Fake::start(|_, stream| until_closed(stream));

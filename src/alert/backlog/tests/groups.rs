@@ -229,12 +229,13 @@ fn at_the_end_of_the_program_what_has_come_goes_at_once() {
 }
 
 /// Hosts fall silent and come back in crowds on a channel that fails as it likes: all is told or given up once, in
-/// the order of each incident, and the first attempt of a group has all of it.
+/// the order of each incident, and the first attempt of a group has all of it, unless the rate mixes groups.
 #[test]
 fn crowds_of_chance_are_told_once_and_whole() {
     for seed in 1..=8 {
         let mut chance = Jitter::new(seed);
-        let mut backlog = backlog(None);
+        let limit = (seed > 6).then_some(3);
+        let mut backlog = backlog(limit);
         let (mut ms, mut seq) = (0i64, 0u64);
         let mut groups: Vec<(u64, Vec<u64>)> = Vec::new();
         let mut open: Vec<u64> = Vec::new();
@@ -264,11 +265,13 @@ fn crowds_of_chance_are_told_once_and_whole() {
                 Next::Attempt(attempt) => {
                     for (group, members) in &mut groups {
                         if members.iter().any(|seq| attempt.seqs.contains(seq)) {
-                            assert!(members.iter().all(|seq| attempt.seqs.contains(seq)), "seed {seed}: {group}");
+                            let whole = members.iter().all(|seq| attempt.seqs.contains(seq));
+                            assert!(whole || limit.is_some(), "seed {seed}: {group}");
                             members.clear();
                         }
                     }
                     let verdict = match chance.below(6) {
+                        0 if chance.below(2) == 0 => NO_CONNECTION,
                         0 => CHANNEL_DOWN,
                         1 => REFUSED,
                         2 if chance.below(4) == 0 => Verdict::GiveUp("x".into()),

@@ -1,7 +1,7 @@
 //! Events that came together, from their files to one message.
 
 use super::*;
-use crate::alert::Message;
+use crate::alert::{Form, Message};
 use crate::alert::backlog::{Attempt, Backlog, Next};
 use crate::alert::limit::Bucket;
 use crate::alert::retry::Pace;
@@ -93,4 +93,27 @@ fn ends_left_behind_go_together_in_the_next_run() {
     let (ms, back) = attempt(&mut again, 60_000);
     assert_eq!((back.seqs.len(), back.message.members[0].group), (50, Some(Id(7))));
     assert!(ms < 61_000, "they had waited before: {ms}");
+}
+
+#[test]
+fn what_nobody_saw_before_a_restart_is_told_with_its_ends_after_it() {
+    let mut outbox = outbox();
+    for seq in 1..=8 {
+        grouped(&mut outbox, seq, Kind::Offline, seq, &at(0));
+    }
+    let mut disk = Disk::default();
+    disk.save(&mut outbox, &at(0));
+    let digests = |outbox: &Outbox| saving::read_digests(&json::read(&outbox.digests_json()).unwrap()).unwrap().len();
+    let (_, first) = attempt(&mut outbox, 0);
+    assert_eq!(digests(&outbox), 8, "while it is tried a kill may hide that it was seen");
+    outbox.digests_dirty = false;
+    outbox.verdict(0, &first.seqs, &Fate::Unfolded, &at(1000));
+    assert_eq!((digests(&outbox), outbox.digests_dirty), (0, true));
+    for seq in 9..=16 {
+        grouped(&mut outbox, seq, Kind::Online, seq - 8, &at(2000));
+    }
+    disk.save(&mut outbox, &at(2000));
+    let mut again = disk.restart(&at(60_000));
+    let (_, all) = attempt(&mut again, 60_000);
+    assert_eq!((all.seqs.len(), all.message.form), (16, Form::Digest));
 }
