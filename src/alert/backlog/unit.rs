@@ -76,10 +76,20 @@ pub(super) struct Head {
     pub(super) group: Option<Id>,
 }
 
+/// What was found out of groups and digests while looking for heads: there may be many members to each.
+struct Gathered {
+    /// When the members, and the ends that follow them, have had their time.
+    times: Vec<((bool, Id), [Tick; 2])>,
+    /// Some end came lately: nobody waits for older ones.
+    ends_come: bool,
+}
+
 impl Backlog {
     /// The first of each incident and of each digest, in order.
     pub(super) fn heads(&self, now: &Now) -> Vec<Head> {
         let mut heads = Vec::new();
+        let comes = |entry: &Entry| entry.tries == 0 && entry.is(Phase::End) && now.tick < entry.came + GATHER_ENDS;
+        let mut known = Gathered { times: Vec::new(), ends_come: self.entries.iter().any(comes) };
         for (place, entry) in self.entries.iter().enumerate() {
             let before = &self.entries[..place];
             let group = entry.offer.group;
@@ -99,7 +109,7 @@ impl Backlog {
             }
             let mut at = if woken { due } else { due.max(self.pace.until()) };
             if !urgent {
-                at = at.max(self.gathered(entry));
+                at = at.max(self.gathered(entry, &mut known));
             }
             heads.push(Head {
                 seq,
@@ -114,13 +124,22 @@ impl Backlog {
     }
 
     /// When those that go with `of` have had their time to come; of what was tried before its ends alone.
-    fn gathered(&self, of: &Entry) -> Tick {
+    fn gathered(&self, of: &Entry, known: &mut Gathered) -> Tick {
         let Some((frozen, group)) = of.company().filter(|_| !self.closing) else {
             return of.came;
         };
-        let members = if of.tries == 0 { self.complete((frozen, group)) } else { of.came };
-        let ends = if frozen { of.came } else { self.complete((false, group_of_ends(group))) };
-        members.max(ends)
+        let place = known.times.iter().position(|(company, _)| *company == (frozen, group));
+        let [members, ends] = match place {
+            Some(place) => known.times[place].1,
+            None => {
+                let follow = known.ends_come && !frozen;
+                let ends = if follow { self.complete((false, group_of_ends(group))) } else { of.came };
+                let times = [self.complete((frozen, group)), ends];
+                known.times.push(((frozen, group), times));
+                times
+            }
+        };
+        if of.tries == 0 { members.max(ends) } else { of.came.max(ends) }
     }
 
     /// When those of `company` that are new have had their time.

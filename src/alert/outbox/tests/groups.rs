@@ -1,10 +1,10 @@
 //! Events that came together, from their files to one message.
 
 use super::*;
-use crate::alert::{Form, Message};
 use crate::alert::backlog::{Attempt, Backlog, Next};
 use crate::alert::limit::Bucket;
 use crate::alert::retry::Pace;
+use crate::alert::{Form, Message};
 
 fn grouped(outbox: &mut Outbox, seq: u64, kind: Kind, incident: u64, now: &Now) {
     let mut change = change(seq, kind, incident);
