@@ -74,6 +74,7 @@ fn a_notice_that_is_withdrawn_is_told_as_that() {
 }
 
 /// A notice, a restart, and `withdrawn` or not its end.
+#[expect(clippy::print_stdout, reason = "a test shows what it measured")]
 fn told_once(withdrawn: bool) {
     let cloud = FakeHttp::start(|asked| alibaba(asked, &quiet()));
     let feishu = FakeHttp::feishu();
