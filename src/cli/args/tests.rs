@@ -61,7 +61,7 @@ fn mistakes() {
         ("check now", "check takes no argument \"now\""),
         ("simulate", "an argument is missing: interrupt, offline or online"),
         ("simulate ofline", "unknown exercise \"ofline\", did you mean \"offline\"?"),
-        ("simulate blind", "unknown exercise \"blind\""),
+        ("simulate blind", "unknown exercise \"blind\"; there are interrupt, offline, online"),
         ("simulate flapping", "unknown exercise \"flapping\"; there are interrupt, offline, online"),
         ("simulate offline now", "simulate takes no argument \"now\""),
         ("forget", "an argument is missing: the name of a host, or a pattern such as \"web*\""),
