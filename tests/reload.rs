@@ -255,7 +255,7 @@ fn a_changed_key_counts_from_the_next_connection() {
     let mut vps = Daemon::start(a.path(), &(watcher("") + &channel("hook", &hook, "")));
     let address = vps.ready();
     let mut nas = Daemon::start(b.path(), &client("nas", address, KEY));
-    nas.wait_line("beating to");
+    nas.wait_line("ready: ");
     let new = server("\"127.0.0.1:0\"", OTHER_KEY, "") + &channel("hook", &hook, "");
     assert_eq!(change(a.path(), &new), "reloaded: server keys\n");
     assert!(Beater::new(address, KEY, "x").beat().is_err());
@@ -313,7 +313,7 @@ fn a_changed_name_says_goodbye_for_the_old_one() {
     let mut vps = Daemon::start(a.path(), &config);
     let address = vps.ready();
     let mut nas = Daemon::start(b.path(), &client("nas", address, KEY));
-    nas.wait_line("beating to");
+    nas.wait_line("ready: ");
     let label = format!("client ic://default@{address}");
     let text = change(b.path(), &client("box", address, KEY));
     assert_eq!(text, format!("reloaded: name; {label}; {label} gone\n"));
