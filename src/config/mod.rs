@@ -34,6 +34,7 @@ use crate::config::plan::{Cloud, SpotPlan};
 use crate::config::problem::{NOWHERE, Report};
 use crate::config::table::{Item, Table};
 use crate::keepalive::heard::name_is_valid;
+use crate::spot::{aws, detect};
 use crate::zone::Zone;
 
 /// The file that is read when none is named.
@@ -52,6 +53,11 @@ const MAX_SOCKET_PATH: usize = 107;
 const SOCKET: &str = "control.sock";
 /// Shortest and longest `interval`.
 const INTERVAL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3600));
+
+/// Entries of `countdown`.
+const MAX_COUNTDOWN: usize = 4;
+/// Shortest and longest entry of `countdown`.
+const COUNTDOWN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 
 /// Which file is read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -216,24 +222,62 @@ fn whole(mut root: Table<'_>) -> Plan {
 
 /// `provider`, `interval` and `[spot]`.
 fn spot(root: &mut Table<'_>) -> Option<SpotPlan> {
-    const CLOUDS: [Cloud; 2] = [Cloud::AliCloud, Cloud::TencentCloud];
-    const NAMES: [&str; 3] = ["LocalHost", "AliCloud", "TencentCloud"];
+    let mut names = vec!["LocalHost", "Auto"];
+    names.extend(Cloud::NAMES);
     let provider = root.get("provider");
-    let index = provider.as_ref().map_or(Some(0), |item| item.choice(&NAMES));
+    let index = provider.as_ref().map_or(Some(0), |item| item.choice(&names));
+    let cloud = match index {
+        Some(1) => detect::cloud(Path::new(detect::DMI)),
+        index => index.and_then(|index| Cloud::ALL.get(index.checked_sub(2)?)).copied(),
+    };
+    if let (Some(1), None, Some(item)) = (index, cloud, &provider) {
+        item.warn("/sys/class/dmi/id names no known cloud: no notices are heard; name the cloud if this is one");
+    }
     let interval = root.span("interval", INTERVAL);
-    let endpoint = root.table("spot").and_then(|mut table| {
-        let endpoint = table.get("endpoint").and_then(|item| endpoint(&item, index == Some(0)));
+    // Without a cloud the section is checked all the same.
+    let mut plan = SpotPlan::new(cloud.unwrap_or(Cloud::AliCloud));
+    if let Some(interval) = interval {
+        plan.interval = interval;
+    }
+    if let Some(mut table) = root.table("spot") {
+        section(&mut table, &mut plan, index == Some(0));
         table.finish();
-        endpoint
-    });
-    let cloud = CLOUDS[index?.checked_sub(1)?];
-    Some(SpotPlan { cloud, interval: interval.unwrap_or(Duration::from_secs(10)), endpoint })
+    }
+    cloud.map(|_| plan)
+}
+
+/// `[spot]`.
+fn section(table: &mut Table<'_>, plan: &mut SpotPlan, local: bool) {
+    if let Some(item) = table.get("ipv6")
+        && item.flag() == Some(true)
+    {
+        if plan.cloud == Cloud::Aws {
+            plan.endpoint = Some(aws::IPV6.to_owned());
+        } else {
+            item.bad::<()>("needs provider = \"AWS\": no other cloud has such an address");
+        }
+    }
+    if let Some(endpoint) = table.get("endpoint").and_then(|item| endpoint(&item, local)) {
+        plan.endpoint = Some(endpoint);
+    }
+    for (key, place) in [
+        ("rebalance", &mut plan.rebalance),
+        ("maintenance", &mut plan.maintenance),
+        ("acknowledge", &mut plan.acknowledge),
+    ] {
+        if let Some(flag) = table.get(key).and_then(|item| item.flag()) {
+            *place = flag;
+        }
+    }
+    for item in table.get("countdown").and_then(|item| item.list(MAX_COUNTDOWN)).unwrap_or_default() {
+        plan.countdown.extend(item.span(COUNTDOWN));
+    }
 }
 
 fn endpoint(item: &Item<'_>, local: bool) -> Option<String> {
     let text = item.text()?;
     if local {
-        return item.bad("needs provider = \"AliCloud\" or \"TencentCloud\"");
+        return item.bad("needs provider = \"AliCloud\" or another cloud");
     }
     match url::parse(text) {
         Err(why) => item.bad(why),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::event::{Kind, Severity};
 use crate::keepalive::uri::Uri;
 use crate::secret::Secret;
+use crate::spot::service::Service;
 
 /// Everything the file, the environment and the defaults say together.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ impl Plan {
     /// If there is nothing to do: what to say, and what to add.
     pub fn idle(&self) -> Option<&'static str> {
         (self.spot.is_none() && self.server.is_none() && self.clients.is_empty()).then_some(
-            "nothing to do: set provider = \"AliCloud\" or \"TencentCloud\" to hear the cloud's notices, \
+            "nothing to do: set provider = \"AliCloud\" or another cloud to hear the cloud's notices, \
              add [keepalive.server] to watch other hosts, or [keepalive.client] with a uri to be watched",
         )
     }
@@ -59,15 +60,36 @@ pub enum Cloud {
     AliCloud,
     /// Tencent Cloud CVM.
     TencentCloud,
+    /// Amazon EC2.
+    Aws,
+    /// Google Compute Engine.
+    GoogleCloud,
+    /// Microsoft Azure.
+    Azure,
+    /// Huawei Cloud ECS.
+    HuaweiCloud,
+    /// Volcengine, and BytePlus.
+    Volcengine,
 }
 
 impl Cloud {
+    /// All clouds.
+    pub const ALL: [Cloud; 7] = [
+        Cloud::AliCloud,
+        Cloud::TencentCloud,
+        Cloud::Aws,
+        Cloud::GoogleCloud,
+        Cloud::Azure,
+        Cloud::HuaweiCloud,
+        Cloud::Volcengine,
+    ];
+    /// Their names, in the same order.
+    pub const NAMES: [&str; 7] =
+        ["AliCloud", "TencentCloud", "AWS", "GoogleCloud", "Azure", "HuaweiCloud", "Volcengine"];
+
     /// Its name in `provider = "…"`.
     pub fn name(self) -> &'static str {
-        match self {
-            Cloud::AliCloud => "AliCloud",
-            Cloud::TencentCloud => "TencentCloud",
-        }
+        Cloud::NAMES[self as usize]
     }
 }
 
@@ -80,6 +102,38 @@ pub struct SpotPlan {
     pub interval: Duration,
     /// Base URL in place of the cloud's own, without a trailing slash.
     pub endpoint: Option<String>,
+    /// Whether recommendations to move away are told.
+    pub rebalance: bool,
+    /// Whether maintenance is told.
+    pub maintenance: bool,
+    /// Whether the cloud is told that it may go ahead with maintenance once that was told.
+    pub acknowledge: bool,
+    /// When a notice is told again: times before its deadline.
+    pub countdown: Vec<Duration>,
+}
+
+impl SpotPlan {
+    /// The plan for `cloud` with every default.
+    pub fn new(cloud: Cloud) -> SpotPlan {
+        SpotPlan {
+            cloud,
+            interval: Service::of(cloud).interval,
+            endpoint: None,
+            rebalance: true,
+            maintenance: true,
+            acknowledge: false,
+            countdown: Vec::new(),
+        }
+    }
+
+    /// Whether notices of `kind` are told.
+    pub fn wants(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Rebalance => self.rebalance,
+            Kind::Maintenance => self.maintenance,
+            _ => true,
+        }
+    }
 }
 
 /// What is done with the original program's one-line protocol.

@@ -76,6 +76,14 @@ kinds! {
     Interrupt = "interrupt", Critical, Begin;
     /// The cloud took its notice back.
     InterruptWithdrawn = "interrupt.withdrawn", Info, End;
+    /// The cloud expects that it will soon reclaim this instance.
+    Rebalance = "rebalance", Warning, Begin;
+    /// The cloud no longer says so.
+    RebalanceOver = "rebalance.over", Info, End;
+    /// The cloud will reboot, move, freeze or stop this instance.
+    Maintenance = "maintenance", Warning, Begin;
+    /// It did, or will not.
+    MaintenanceOver = "maintenance.over", Info, End;
     /// A host fell silent.
     Offline = "offline", Critical, Begin;
     /// A silent host is back.
@@ -174,6 +182,8 @@ fields! {
     Deadline = "deadline";
     /// What the cloud will do: `release`, `stop`, ….
     Action = "action";
+    /// How long before it this cloud usually announces it.
+    Lead = "lead";
     /// The deadline before it was changed.
     OldDeadline = "old_deadline";
     /// The last beat that was heard.

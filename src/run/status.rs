@@ -106,7 +106,16 @@ impl Status<'_> {
         match state {
             SpotState::Starting => "no good answer yet".to_owned(),
             SpotState::Quiet => String::new(),
-            SpotState::Notice { until, action } => format!("{action} at {}", human(*until)),
+            SpotState::Notice { until, action } | SpotState::Expected { until, action, .. } => {
+                let left =
+                    until.map(|until| until.0.saturating_sub(self.now.wall.0)).filter(|_| self.now.wall.is_set());
+                let left = match left {
+                    Some(left) if left >= 0 => [" (in ", &ago(left), ")"].concat(),
+                    Some(left) => [" (", &ago(left.saturating_neg()), " ago)"].concat(),
+                    None => String::new(),
+                };
+                [action.as_str(), if action.is_empty() { "at " } else { " at " }, &human(*until), &left].concat()
+            }
             SpotState::Blind { since, why } => format!("since {}: {why}", human(since.wall(&self.now))),
         }
     }
@@ -265,6 +274,7 @@ fn spot_words(state: &SpotState) -> (&'static str, bool) {
         SpotState::Starting => ("starting", true),
         SpotState::Quiet => ("quiet", true),
         SpotState::Notice { .. } => ("notice", false),
+        SpotState::Expected { kind, .. } => (kind.name(), true),
         SpotState::Blind { .. } => ("blind", false),
     }
 }

@@ -4,7 +4,7 @@
 use crate::event::{Event, Field};
 use crate::fetch::Answer;
 use crate::json::{Scalar, pick};
-use crate::spot::service::{Service, WRONG_CLOUD, Why, answers, excerpt, text_of};
+use crate::spot::service::{Document, Service, WRONG_CLOUD, Why, answers, excerpt, item_name, text_of};
 
 /// Bytes of one item.
 const MAX_ITEM: usize = 64;
@@ -22,9 +22,29 @@ pub struct Identity {
     pub instance_type: String,
     /// Private IPv4 address.
     pub address: String,
+    /// The name by which its cloud calls it, where events are told apart by it.
+    pub name: String,
 }
 
+/// Items of an [`Identity`].
+const ITEMS: usize = 6;
+
 impl Identity {
+    fn place(&mut self, at: usize) -> &mut String {
+        match at {
+            0 => &mut self.instance,
+            1 => &mut self.region,
+            2 => &mut self.zone,
+            3 => &mut self.instance_type,
+            4 => &mut self.address,
+            _ => &mut self.name,
+        }
+    }
+
+    fn item(&self, at: usize) -> &str {
+        [&self.instance, &self.region, &self.zone, &self.instance_type, &self.address, &self.name][at]
+    }
+
     /// Adds what is known to `event`.
     pub fn facts(&self, event: Event) -> Event {
         event
@@ -53,9 +73,6 @@ impl Identity {
     }
 }
 
-/// Keys of the document of Alibaba Cloud, in the order of [`Identity`].
-const DOCUMENT: [&str; 5] = ["instance-id", "region-id", "zone-id", "instance-type", "private-ipv4"];
-
 /// How far the identity has been learned. Asks nobody: it says what to ask next and hears the answer.
 pub struct Learner {
     service: &'static Service,
@@ -67,22 +84,30 @@ pub struct Learner {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
     Document,
-    Instance,
-    Region,
-    Zone,
-    InstanceType,
-    Address,
+    /// A place in [`Service::items`].
+    Item(usize),
     Done,
 }
 
 impl Learner {
     /// Nothing is known yet.
     pub fn new(service: &'static Service) -> Learner {
-        Learner { service, identity: Identity::default(), step: Learner::first(service), why: None }
+        let mut learner = Learner { service, identity: Identity::default(), step: Step::Done, why: None };
+        learner.start_over();
+        learner
     }
 
-    fn first(service: &Service) -> Step {
-        if service.document.is_some() { Step::Document } else { Step::Instance }
+    fn start_over(&mut self) {
+        self.step = Step::Document;
+        if self.service.document.is_none() {
+            self.go_on(0);
+        }
+    }
+
+    /// Goes to the first item from `from` on that is not known and can be asked for.
+    fn go_on(&mut self, from: usize) {
+        let asked = |at: &usize| !self.service.items[*at].is_empty() && self.identity.item(*at).is_empty();
+        self.step = (from..ITEMS).find(asked).map_or(Step::Done, Step::Item);
     }
 
     /// What has been learned.
@@ -103,14 +128,9 @@ impl Learner {
 
     /// The path to ask for next; `None` if everything is known.
     pub fn next(&self) -> Option<&'static str> {
-        let items = &self.service.items;
         match self.step {
-            Step::Document => self.service.document,
-            Step::Instance => Some(items.instance),
-            Step::Region => Some(items.region),
-            Step::Zone => Some(items.zone),
-            Step::InstanceType => Some(items.instance_type),
-            Step::Address => Some(items.address),
+            Step::Document => self.service.document.as_ref().map(|document| document.path),
+            Step::Item(at) => Some(self.service.items[at]),
             Step::Done => None,
         }
     }
@@ -122,60 +142,73 @@ impl Learner {
 
     /// Hears the answer to [`Learner::next`]. False if that is all for this cycle.
     pub fn hear(&mut self, answer: &Answer) -> bool {
-        if self.step == Step::Document {
-            let document = (answer.status == 200).then(|| read(&answer.body)).flatten();
-            self.step = if document.is_some() { Step::Done } else { Step::Instance };
-            self.identity = document.unwrap_or_default();
-            return true;
-        }
-        if answer.status >= 500 {
-            self.why = Some(Why { text: answers(self.item(), answer.status), hint: "" });
-            return false;
-        }
-        let value = if answer.status == 200 { item(text_of(&answer.body)) } else { String::new() };
-        let (place, next) = match self.step {
-            Step::Instance if !is_instance_id(&value) => {
-                self.why = Some(self.not_this_cloud(answer));
-                self.step = Learner::first(self.service);
+        let good = answer.status == 200 && self.service.proves(answer);
+        match self.step {
+            Step::Document => {
+                let document = self.service.document.as_ref().filter(|_| good);
+                self.identity = document.and_then(|document| read(&answer.body, document)).unwrap_or_default();
+                // Where the id stands nowhere else.
+                if !self.is_verified() && self.service.items[0].is_empty() {
+                    return self.fail(answer);
+                }
+                self.go_on(0);
+            }
+            Step::Item(_) if answer.status >= 500 => {
+                self.why = Some(Why { text: answers(self.item(), answer.status), hint: "" });
                 return false;
             }
-            Step::Instance => (&mut self.identity.instance, Step::Region),
-            Step::Region => (&mut self.identity.region, Step::Zone),
-            Step::Zone => (&mut self.identity.zone, Step::InstanceType),
-            Step::InstanceType => (&mut self.identity.instance_type, Step::Address),
-            Step::Address => (&mut self.identity.address, Step::Done),
-            Step::Document | Step::Done => return true,
-        };
-        *place = value;
-        self.step = next;
+            Step::Item(at) => {
+                let value = if good { item(text_of(&answer.body)) } else { String::new() };
+                if at == 0 && !is_instance_id(&value) {
+                    return self.fail(answer);
+                }
+                *self.identity.place(at) = value;
+                self.go_on(at + 1);
+            }
+            Step::Done => {}
+        }
         true
+    }
+
+    fn fail(&mut self, answer: &Answer) -> bool {
+        self.why = Some(self.not_this_cloud(answer));
+        self.start_over();
+        false
     }
 
     /// The last part of the path asked for.
     fn item(&self) -> &'static str {
-        self.next().and_then(|path| path.rsplit('/').next()).unwrap_or_default()
+        self.next().map(item_name).unwrap_or_default()
     }
 
     fn not_this_cloud(&self, answer: &Answer) -> Why {
-        let said = if answer.status == 200 { excerpt(&answer.body) } else { answer.status.to_string() };
         let cloud = self.service.cloud.name();
-        let text = ["this does not look like ", cloud, ": ", self.item(), " answers ", &said].concat();
+        let mut text = ["this does not look like ", cloud, ": ", self.item(), " answers "].concat();
+        if answer.status != 200 {
+            text.push_str(&answer.status.to_string());
+        } else if let Some((name, _)) = self.service.proof.filter(|_| !self.service.proves(answer)) {
+            text.push_str("without the header ");
+            text.push_str(name);
+        } else {
+            text.push_str(&excerpt(&answer.body));
+        }
         Why { text, hint: WRONG_CLOUD }
     }
 }
 
-fn read(body: &[u8]) -> Option<Identity> {
-    let mut items = pick(body, &DOCUMENT)?.into_iter().map(|value| match value {
-        Some(Scalar::Text(text)) => item(&text),
-        _ => String::new(),
-    });
-    let mut next = || items.next().unwrap_or_default();
-    let (instance, region, zone, instance_type, address) = (next(), next(), next(), next(), next());
-    is_instance_id(&instance).then_some(Identity { instance, region, zone, instance_type, address })
+fn read(body: &[u8], document: &Document) -> Option<Identity> {
+    let mut identity = Identity::default();
+    for (at, value) in pick(body, &document.keys)?.into_iter().enumerate() {
+        if let Some(Scalar::Text(text)) = value {
+            *identity.place(at) = item(&text);
+        }
+    }
+    is_instance_id(&identity.instance).then_some(identity)
 }
 
-/// `text` if it can be an item: short, without spaces and control characters.
+/// `text` if it can be an item: short, without spaces and control characters. Of a path as Google writes it, the last part.
 fn item(text: &str) -> String {
+    let text = if text.starts_with("projects/") { text.rsplit('/').next().unwrap_or_default() } else { text };
     if text.len() <= MAX_ITEM && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>')) {
         text.to_owned()
     } else {
@@ -238,6 +271,66 @@ mod tests {
         }
     }
 
+    /// A whole document of each cloud that has one, and what is left to ask.
+    #[test]
+    fn documents_of_all_clouds() {
+        let aws = r#"{"accountId":"1","architecture":"x86_64","availabilityZone":"us-east-1a","billingProducts":null,
+            "devpayProductCodes":null,"imageId":"ami-1","instanceId":"i-0abc","instanceType":"c7g.large",
+            "pendingTime":"2026-05-01T00:00:00Z","privateIp":"172.31.0.9","region":"us-east-1","version":"2017-09-30"}"#;
+        let azure = r#"{"compute":{"evictionPolicy":"Deallocate","location":"westeurope","name":"myvmss_3","priority":"Spot",
+            "vmId":"02aab8a4-74ef-476e-8182-f6d2ba4166a6","vmSize":"Standard_A1","zone":"1","tagsList":[{"name":"a","value":"b"}]},
+            "network":{"interface":[{"ipv4":{"ipAddress":[{"privateIpAddress":"10.0.0.4","publicIpAddress":""}],
+            "subnet":[{"address":"10.0.0.0","prefix":"24"}]},"macAddress":"000D3A"}]}}"#;
+        let huawei = r#"{"uuid":"d8e02d56-2648-49a3-bf97-6be8f1204f38","availability_zone":"cn-north-4a","region_id":"cn-north-4",
+            "hostname":"x.novalocal","meta":{"a":"b"},"instance_type":"s6.large.2","random_seed":"x"}"#;
+        for (cloud, body, text, name, next) in [
+            (Cloud::Aws, aws, "i-0abc (us-east-1a, c7g.large, 172.31.0.9)", "", None),
+            (Cloud::Azure, azure, "02aab8a4-74ef-476e-8182-f6d2ba4166a6 (1, Standard_A1, 10.0.0.4)", "myvmss_3", None),
+            (
+                Cloud::HuaweiCloud,
+                huawei,
+                "d8e02d56-2648-49a3-bf97-6be8f1204f38 (cn-north-4a, s6.large.2)",
+                "",
+                Some("/latest/meta-data/local-ipv4"),
+            ),
+        ] {
+            let mut learner = Learner::new(Service::of(cloud));
+            assert!(learner.hear(&answer(200, body)));
+            assert_eq!((learner.identity().text().as_str(), learner.identity().name.as_str()), (text, name));
+            assert_eq!(learner.next(), next);
+        }
+    }
+
+    #[test]
+    fn google_is_known_by_its_header() {
+        let mut learner = Learner::new(Service::of(Cloud::GoogleCloud));
+        assert!(!learner.hear(&answer(200, "4520031799277581759")));
+        assert!(
+            learner.why().text.ends_with("id answers without the header metadata-flavor"),
+            "{}",
+            learner.why().text
+        );
+        let headers = vec![("metadata-flavor".to_owned(), "Google".to_owned())];
+        for (end, body) in [
+            ("/id", "4520031799277581759"),
+            ("/zone", "projects/123/zones/us-central1-a"),
+            ("/machine-type", "projects/123/machineTypes/e2-small"),
+            ("/0/ip", "10.128.0.2"),
+        ] {
+            assert!(learner.next().unwrap().ends_with(end));
+            assert!(learner.hear(&Answer { status: 200, headers: headers.clone(), body: body.into() }));
+        }
+        assert_eq!(learner.next(), None);
+        assert_eq!(learner.identity().text(), "4520031799277581759 (us-central1-a, e2-small, 10.128.0.2)");
+    }
+
+    #[test]
+    fn huawei_without_its_document_is_not_huawei() {
+        let mut learner = Learner::new(Service::of(Cloud::HuaweiCloud));
+        assert!(!learner.hear(&answer(404, "")) && !learner.is_verified());
+        assert!(learner.why().text.ends_with("meta_data.json answers 404"), "{}", learner.why().text);
+    }
+
     #[test]
     fn another_cloud_is_said() {
         for (status, body, end) in [
@@ -267,7 +360,8 @@ mod tests {
     #[test]
     fn deep_json_fits_the_stack() {
         let deep = format!("{{\"x\":{}", "[".repeat(60_000));
-        let thread = spawn("deep", HTTP_STACK, move || read(deep.as_bytes()));
+        let document = Service::of(Cloud::AliCloud).document.as_ref().unwrap();
+        let thread = spawn("deep", HTTP_STACK, move || read(deep.as_bytes(), document));
         assert_eq!(thread.unwrap().join().unwrap(), None);
     }
 }

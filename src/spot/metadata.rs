@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::clock::{self, Tick};
 use crate::fetch::{Answer, Fetch, FetchError, Limits, Request, host_of};
 use crate::resolve::Resolver;
-use crate::spot::service::{Reading, Service, TokenRules, Why, answers, text_of};
+use crate::spot::azure;
+use crate::spot::service::{Reading, Service, TokenRules, Topic, WRONG_CLOUD, Why, answers, text_of};
 use crate::spot::token::{LIFE, Token};
 
 /// For the connection.
@@ -18,39 +19,98 @@ const POLL: Duration = Duration::from_secs(6);
 /// Bytes of an answer.
 const BODY: u64 = 64 * 1024;
 
+/// More than the longest time for which a service was asked to hold a request.
+const HELD: Duration = Duration::from_secs(10);
+/// The longest time for which a request is held, and the longest wait for a first answer.
+const LONGEST: Duration = Duration::from_secs(130);
+/// Bytes of the mark of a value that a service holds requests for.
+const MAX_ETAG: usize = 64;
+
 /// A metadata service and the way to it.
 pub struct Metadata {
     service: &'static Service,
     base: String,
     fetch: Fetch,
     token: Token,
+    /// The value seen last of the topic that is waited for.
+    etag: String,
+    /// Whether a topic was answered.
+    answered: bool,
 }
 
 impl Metadata {
     /// The service at `endpoint`, or at its own address.
     pub fn new(service: &'static Service, endpoint: Option<String>, resolver: Arc<Resolver>) -> Metadata {
-        let limits = Limits { connect: CONNECT, total: TOTAL, body: BODY, proxy: false };
+        let limits = Limits { connect: CONNECT, total: LONGEST, body: BODY, proxy: false };
         let base = endpoint.unwrap_or_else(|| service.base.to_owned());
-        Metadata { service, base, fetch: Fetch::new(limits, resolver), token: Token::default() }
+        let fetch = Fetch::new(limits, resolver);
+        Metadata { service, base, fetch, token: Token::default(), etag: String::new(), answered: false }
     }
 
-    /// Asks whether the instance will go.
-    pub fn poll(&mut self) -> Reading {
-        match self.get(self.service.notice, clock::tick() + POLL) {
-            Ok(answer) => match (self.service.classify)(&answer) {
-                Reading::NeedToken => {
-                    let mut text = answers("termination-time", answer.status);
-                    if self.service.token.is_some() {
-                        let refused = self.token.shown(clock::tick()).is_some();
-                        text.push_str(", and the service ");
-                        text.push_str(if refused { "refuses its own token" } else { "gives no token" });
-                    }
-                    Reading::Unknown(Why { text, hint: self.service.silence })
-                }
-                reading => reading,
-            },
-            Err(error) => Reading::Unknown(self.why(error)),
+    /// Where it is.
+    pub fn host(&self) -> &str {
+        host_of(&self.base)
+    }
+
+    /// What `topic` announces to the machine of the name `me`. A service that can is asked to hold the request for
+    /// `hold`, or until something changes.
+    pub fn poll(&mut self, topic: &Topic, me: &str, hold: Duration) -> Reading {
+        let mut path = topic.path.to_owned();
+        let mut most = TOTAL;
+        if let Some(first) = self.service.first.filter(|_| !self.answered) {
+            most = first;
         }
+        if topic.waits && !self.etag.is_empty() {
+            let hold = hold.clamp(Duration::from_secs(1), LONGEST - HELD);
+            most = hold + HELD;
+            for part in ["?wait_for_change=true&last_etag=", &self.etag, "&timeout_sec=", &hold.as_secs().to_string()] {
+                path.push_str(part);
+            }
+        }
+        match self.get_within(&path, clock::tick() + POLL + most, most) {
+            Ok(answer) => self.classify(topic, me, &answer),
+            Err(error) => {
+                self.etag.clear();
+                Reading::Unknown(self.why(error))
+            }
+        }
+    }
+
+    /// Whether the next poll of a topic that waits is held by the service, so that it can follow at once.
+    pub fn is_held(&self) -> bool {
+        !self.etag.is_empty()
+    }
+
+    fn classify(&mut self, topic: &Topic, me: &str, answer: &Answer) -> Reading {
+        if !self.service.proves(answer) {
+            let name = self.service.cloud.name();
+            let text = [topic.name(), ": the answer does not come from ", name].concat();
+            return Reading::Unknown(Why { text, hint: WRONG_CLOUD });
+        }
+        self.answered = true;
+        if topic.waits {
+            let fit = |etag: &&str| etag.len() <= MAX_ETAG && etag.bytes().all(|b| b.is_ascii_alphanumeric());
+            self.etag = answer.header("etag").filter(fit).unwrap_or_default().to_owned();
+        }
+        match (topic.classify)(answer, me) {
+            Reading::NeedToken => {
+                let mut text = answers(topic.name(), answer.status);
+                if self.service.token.is_some() {
+                    let refused = self.token.shown(clock::tick()).is_some();
+                    text.push_str(", and the service ");
+                    text.push_str(if refused { "refuses its own token" } else { "gives no token" });
+                }
+                Reading::Unknown(Why { text, hint: self.service.silence })
+            }
+            reading => reading,
+        }
+    }
+
+    /// Lets the event `id` of Azure begin. True if the service agrees.
+    pub fn acknowledge(&self, id: &str) -> bool {
+        let body = azure::acknowledgement(id);
+        let answer = self.ask("POST", azure::EVENTS, None, Some(body.as_bytes()), clock::tick() + TOTAL, TOTAL);
+        answer.is_ok_and(|answer| answer.status == 200)
     }
 
     /// Why there was no answer.
@@ -60,7 +120,7 @@ impl Metadata {
             FetchError::BadUrl => "[spot] endpoint is scheme and host, such as http://100.100.100.200",
             FetchError::Tls | FetchError::Protocol | FetchError::TooLarge => "",
         };
-        Why { text: [host_of(&self.base), ": ", error.text()].concat(), hint }
+        Why { text: [self.host(), ": ", error.text()].concat(), hint }
     }
 
     /// Reads `path`. A token is had first where one is due, and once more if it is refused.
@@ -68,22 +128,26 @@ impl Metadata {
     /// # Errors
     /// When there is no whole answer by `end`.
     pub fn get(&mut self, path: &str, end: Tick) -> Result<Answer, FetchError> {
+        self.get_within(path, end, TOTAL)
+    }
+
+    fn get_within(&mut self, path: &str, end: Tick, most: Duration) -> Result<Answer, FetchError> {
         let service = self.service;
-        let Some(rules) = &service.token else { return self.ask("GET", path, None, end) };
+        let Some(rules) = &service.token else { return self.ask("GET", path, None, None, end, most) };
         let due = self.token.is_due(clock::tick());
         if due {
             self.renew(rules, end);
         }
-        let answer = self.ask("GET", path, self.shown(rules), end)?;
+        let answer = self.ask("GET", path, self.shown(rules), None, end, most)?;
         if !due && matches!(answer.status, 401 | 403) && self.renew(rules, end) {
-            return self.ask("GET", path, self.shown(rules), end);
+            return self.ask("GET", path, self.shown(rules), None, end, most);
         }
         Ok(answer)
     }
 
     fn renew(&mut self, rules: &TokenRules, end: Tick) -> bool {
         let life = LIFE.as_secs().to_string();
-        let answer = self.ask("PUT", rules.path, Some((rules.ttl_header, &life)), end).ok();
+        let answer = self.ask("PUT", rules.path, Some((rules.ttl_header, &life)), Some(b""), end, TOTAL).ok();
         let answer = answer.as_ref().map(|answer| (answer.status, text_of(&answer.body)));
         self.token.answered(answer, clock::tick())
     }
@@ -92,13 +156,22 @@ impl Metadata {
         self.token.shown(clock::tick()).map(|token| (rules.header, token.reveal()))
     }
 
-    fn ask(&self, method: &str, path: &str, header: Option<(&str, &str)>, end: Tick) -> Result<Answer, FetchError> {
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        header: Option<(&str, &str)>,
+        body: Option<&[u8]>,
+        end: Tick,
+        most: Duration,
+    ) -> Result<Answer, FetchError> {
         let left = end.since(clock::tick());
         if left.is_zero() {
             return Err(FetchError::Timeout);
         }
         let url = [&self.base, path].concat();
-        let body = (method == "PUT").then_some(b"".as_slice());
-        self.fetch.send_within(&Request { method, url: &url, headers: header.as_slice(), body }, left.min(TOTAL))
+        // No cloud has both.
+        let header = header.or(self.service.header);
+        self.fetch.send_within(&Request { method, url: &url, headers: header.as_slice(), body }, left.min(most))
     }
 }

@@ -4,7 +4,13 @@
 //! [`tracker`]; this file only asks, and passes on.
 
 pub mod alicloud;
+pub mod aws;
+pub mod azure;
+pub mod detect;
+pub mod google;
+pub mod huawei;
 pub mod identity;
+pub mod list;
 pub mod metadata;
 pub mod notice;
 pub mod service;
@@ -13,6 +19,7 @@ pub mod tencent;
 pub mod timestamp;
 pub mod token;
 pub mod tracker;
+pub mod volcengine;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,7 +34,7 @@ use crate::run::board::Board;
 use crate::run::threads::{Stop, lock};
 use crate::spot::identity::Learner;
 use crate::spot::metadata::{Metadata, TOTAL};
-use crate::spot::service::{Reading, Service};
+use crate::spot::service::{Reading, Service, Topic};
 use crate::spot::sight::Line;
 use crate::spot::tracker::{Remark, SpotState, Tracker};
 
@@ -38,8 +45,10 @@ pub const STATE_NAME: &str = "spot";
 const NAP: Duration = Duration::from_secs(1);
 /// Polls are never closer than this, whatever the plan says.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
-/// Events told after one poll: a notice, and blindness or its end.
-const MAX_TOLD: usize = 4;
+/// Events told after one poll: notices, and blindness or its end.
+const MAX_TOLD: usize = 10;
+/// Of so many polls, all but one ask for the most urgent topic.
+const TURNS: usize = 4;
 
 /// What the poll loop works with.
 pub struct SpotContext {
@@ -90,11 +99,35 @@ pub fn run(context: SpotContext) {
     Poller::new(context).run();
 }
 
+/// Whose turn it is: one request is made per interval. The first topic has three turns of four, and the others share
+/// the fourth.
+pub struct Turns {
+    turn: usize,
+    /// Topics besides the first.
+    others: Vec<usize>,
+}
+
+impl Turns {
+    fn next(&mut self) -> usize {
+        let turn = self.turn;
+        self.turn = turn.wrapping_add(1);
+        if self.others.is_empty() || turn % TURNS != TURNS - 1 {
+            0
+        } else {
+            self.others[turn / TURNS % self.others.len()]
+        }
+    }
+}
+
 struct Poller {
     context: SpotContext,
+    topics: &'static [Topic],
     metadata: Metadata,
     learner: Learner,
     tracker: Tracker,
+    turns: Turns,
+    /// What the log says of each topic but the first; empty if it is well.
+    said: Vec<String>,
 }
 
 impl Poller {
@@ -102,7 +135,7 @@ impl Poller {
         let service = Service::of(context.plan.cloud);
         let now = clock::now();
         let saved = lock(&context.saved).clone();
-        let (tracker, ended) = Tracker::restore(context.plan.cloud, &context.subject, saved.as_deref(), &now);
+        let (mut tracker, ended) = Tracker::restore(context.plan.cloud, &context.subject, saved.as_deref(), &now);
         if let Some(incident) = ended {
             context.carrier.forget(incident);
         }
@@ -112,9 +145,16 @@ impl Poller {
                 context.carrier.delivered(event.id);
             }
         }
-        let endpoint = context.plan.endpoint.clone();
+        let plan = &context.plan;
+        tracker.count_down(&plan.countdown);
+        tracker.keep(service.topics.len(), &|kind| plan.wants(kind));
+        let endpoint = plan.endpoint.clone();
         let metadata = Metadata::new(service, endpoint, Arc::clone(&context.resolver));
-        Poller { context, metadata, learner: Learner::new(service), tracker }
+        let topics = service.topics;
+        let wanted = (1..topics.len()).filter(|at| plan.wants(topics[*at].kind)).collect();
+        let turns = Turns { turn: 0, others: wanted };
+        let said = vec![String::new(); topics.len()];
+        Poller { context, topics, metadata, learner: Learner::new(service), tracker, turns, said }
     }
 
     fn run(mut self) {
@@ -122,8 +162,9 @@ impl Poller {
         self.learn(clock::tick() + TOTAL);
         loop {
             let begun = clock::tick();
-            self.poll();
-            let next = begun + self.context.plan.interval.max(MIN_INTERVAL);
+            let held = self.poll();
+            let interval = if held { Duration::ZERO } else { self.context.plan.interval };
+            let next = begun + interval.max(MIN_INTERVAL);
             self.learn(next);
             if self.wait(next) {
                 return;
@@ -131,14 +172,51 @@ impl Poller {
         }
     }
 
-    fn poll(&mut self) {
-        let reading = match self.metadata.poll() {
-            // 404 is quiet only where it comes from the right service.
-            Reading::Quiet if !self.learner.is_verified() => Reading::Unknown(self.learner.why()),
-            reading => reading,
+    /// Looks at the topic whose turn it is. True if the next request will be held by the service, so that it can be
+    /// made at once.
+    fn poll(&mut self) -> bool {
+        let at = self.turns.next();
+        let topic = &self.topics[at];
+        let was_held = self.metadata.is_held();
+        let interval = self.context.plan.interval;
+        let begun = clock::tick();
+        let mut reading = self.metadata.poll(topic, &self.learner.identity().name, interval);
+        if let Reading::Notices(notices) = &mut reading {
+            notices.retain(|notice| self.context.plan.wants(notice.kind));
+            // "Nothing" counts only where it comes from the right service.
+            if notices.is_empty() && !self.learner.is_verified() {
+                reading = Reading::Unknown(self.learner.why());
+            }
+        }
+        if at > 0 {
+            self.note(at, &reading);
+        }
+        self.take_in(at, &reading);
+        // The answer to a request that is held comes when its time is over, or with news.
+        let in_full = !was_held || at > 0 || clock::tick().since(begun) + MIN_INTERVAL >= interval;
+        self.metadata.is_held() && in_full
+    }
+
+    /// Logs what a topic that is not the first answers, once until it changes.
+    fn note(&mut self, at: usize, reading: &Reading) {
+        let said = match reading {
+            Reading::Unknown(why) => why.text.as_str(),
+            _ => "",
         };
+        if self.said[at] != said {
+            let cloud = self.context.plan.cloud.name();
+            if said.is_empty() {
+                log::info!("{cloud}: {} can be read again", self.topics[at].name());
+            } else {
+                log::warn!("{cloud}: {said}");
+            }
+            said.clone_into(&mut self.said[at]);
+        }
+    }
+
+    fn take_in(&mut self, at: usize, reading: &Reading) {
         let now = clock::now();
-        if let Some(remark) = self.tracker.observe(&reading, &now) {
+        if let Some(remark) = self.tracker.observe(at, reading, &now) {
             self.log(&remark);
         }
         self.tell(&now);
@@ -160,6 +238,18 @@ impl Poller {
                 self.context.carrier.put(&event, self.context.told_by_us);
             }
             self.log_told(&event);
+            self.acknowledge(&event);
+        }
+    }
+
+    /// Lets the cloud go ahead with maintenance of this machine that was told just now, if the owner wants that.
+    fn acknowledge(&self, event: &Event) {
+        if !self.context.plan.acknowledge || event.kind != Kind::Maintenance {
+            return;
+        }
+        if let Some((id, azure::ALONE)) = self.tracker.announced(event) {
+            let answer = if self.metadata.acknowledge(id) { "acknowledged" } else { "could not be acknowledged" };
+            log::info!("{}: event {id} {answer}", self.context.plan.cloud.name());
         }
     }
 

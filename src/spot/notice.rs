@@ -25,11 +25,25 @@ const LAPSE: Duration = Duration::from_secs(15 * 60);
 /// If the service said "nothing" so lately, what it says now is new, whatever the clock makes of it.
 const LATELY: Duration = Duration::from_secs(10 * 60);
 
+/// The kind that ends `kind`, if that is one that clouds announce.
+pub fn over(kind: Kind) -> Option<Kind> {
+    match kind {
+        Kind::Interrupt => Some(Kind::InterruptWithdrawn),
+        Kind::Rebalance => Some(Kind::RebalanceOver),
+        Kind::Maintenance => Some(Kind::MaintenanceOver),
+        _ => None,
+    }
+}
+
 /// A notice that was told and has not ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Standing {
-    /// What was told last; its incident is that of the notice.
+    /// What was told last; its incident and its kind are those of the notice.
     pub event: Event,
+    /// Which topic of its service announces it.
+    pub topic: usize,
+    /// The cloud's own id of it.
+    pub key: String,
     /// What the cloud will do.
     pub action: String,
     /// When, if it says so.
@@ -38,6 +52,8 @@ pub struct Standing {
     pub first: Moment,
     /// How often it has changed since.
     pub changes: u32,
+    /// How many entries of the countdown have passed.
+    pub counted: u32,
 }
 
 /// As state; see [`crate::json`].
@@ -47,6 +63,8 @@ impl Standing {
         self.event.write(out.open('{').key("event"));
         self.first.write(out.key("first"));
         out.key("action").text(&self.action).key("changes").uint(u64::from(self.changes));
+        out.key("topic").uint(self.topic as u64).key("id").text(&self.key);
+        out.key("counted").uint(u64::from(self.counted));
         if let Some(deadline) = self.deadline {
             out.key("deadline").int(deadline.0);
         }
@@ -55,23 +73,33 @@ impl Standing {
 
     /// Reads what [`Standing::write`] wrote.
     pub fn read(value: &Value) -> Option<Standing> {
+        let small = |key| u32::try_from(json::uint(value, key)?).ok();
         Some(Standing {
-            event: Event::read(value.get("event")?).filter(|event| event.kind == Kind::Interrupt)?,
+            event: Event::read(value.get("event")?).filter(|event| over(event.kind).is_some())?,
+            topic: small("topic")? as usize,
+            key: json::text(value, "id")?.to_owned(),
             action: json::text(value, "action")?.to_owned(),
             deadline: json::int(value, "deadline").map(Wall),
             first: Moment::read(value.get("first")?)?,
-            changes: u32::try_from(json::uint(value, "changes")?).ok()?,
+            changes: small("changes")?,
+            counted: small("counted")?,
         })
     }
 }
 
 impl Standing {
+    /// Whether it is the notice `key` of `topic`.
+    pub fn is(&self, topic: usize, kind: Kind, key: &str) -> bool {
+        (self.topic, self.event.kind, &*self.key) == (topic, kind, key)
+    }
+
     /// Whether `notice` differs so much that it is told, at `tick`.
     pub fn differs(&self, notice: &Notice, now: &Now) -> bool {
         let differs = self.action != notice.action
             || match (self.deadline, notice.deadline) {
                 (Some(old), Some(new)) => Duration::from_millis(old.0.abs_diff(new.0)) > MOVED,
-                (old, new) => old.is_some() != new.is_some(),
+                // An event that has begun names no time any more.
+                (old, new) => old.is_none() && new.is_some(),
             };
         let told = self.event.at.tick(now);
         let pause = match self.changes {
@@ -88,8 +116,13 @@ impl Standing {
 }
 
 /// What the service says of a notice at present.
-#[derive(Default)]
 pub struct Watch {
+    /// Which topic of its service would announce it.
+    pub topic: usize,
+    /// Its kind.
+    pub kind: Kind,
+    /// The cloud's own id of it.
+    pub key: String,
     current: Option<(Notice, Tick)>,
     quiets: u32,
     quiet_since: Tick,
@@ -101,6 +134,31 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// A watch for what no answer has shown so far; the last good one came at `nothing`.
+    pub fn new(topic: usize, kind: Kind, key: &str, nothing: Option<Tick>) -> Watch {
+        Watch {
+            topic,
+            kind,
+            key: key.to_owned(),
+            current: None,
+            quiets: 0,
+            quiet_since: Tick(0),
+            nothing,
+            lapsed: false,
+            remarked: None,
+        }
+    }
+
+    /// Whether it is for the notice `key` of `topic`.
+    pub fn is(&self, topic: usize, kind: Kind, key: &str) -> bool {
+        (self.topic, self.kind, &*self.key) == (topic, kind, key)
+    }
+
+    /// Whether there is nothing to remember.
+    pub fn is_idle(&self) -> bool {
+        !self.key.is_empty() && self.current.is_none() && !self.lapsed
+    }
+
     /// The service says that nothing is announced.
     pub fn quiet(&mut self, now: &Now) {
         self.nothing = Some(now.tick);
@@ -111,7 +169,9 @@ impl Watch {
     /// The service announces `notice`. `standing` was told, `over` is the time of the notice that ended last.
     /// True if it is too old to be one and the log should say so.
     pub fn announced(&mut self, notice: &Notice, standing: Option<&Standing>, over: Option<Wall>, now: &Now) -> bool {
-        let Some(past) = notice.deadline.filter(|deadline| is_past(*deadline, now)) else {
+        // Maintenance goes on after its time; services say themselves when it is over.
+        let can_lapse = self.kind == Kind::Interrupt;
+        let Some(past) = notice.deadline.filter(|deadline| can_lapse && is_past(*deadline, now)) else {
             self.see(notice, now);
             return false;
         };

@@ -1,9 +1,13 @@
 //! What a cloud's metadata service is asked, and what its answers mean. A cloud is data and one pure function.
 
+use std::time::Duration;
+
+use crate::alert::channel::http;
 use crate::clock::Wall;
 use crate::config::plan::Cloud;
+use crate::event::{Kind, Severity};
 use crate::fetch::Answer;
-use crate::spot::{alicloud, tencent};
+use crate::spot::{alicloud, aws, azure, google, huawei, tencent, volcengine};
 
 /// Characters of an unexpected answer that are shown.
 const EXCERPT: usize = 40;
@@ -17,19 +21,49 @@ pub struct Service {
     pub cloud: Cloud,
     /// Scheme and host; `[spot] endpoint` replaces it.
     pub base: &'static str,
-    /// Path of the item that says when the instance goes.
-    pub notice: &'static str,
-    /// What the answer of `notice` means.
-    pub classify: fn(&Answer) -> Reading,
+    /// From one poll to the next, unless the configuration says otherwise.
+    pub interval: Duration,
+    /// Sent with every request.
+    pub header: Option<(&'static str, &'static str)>,
+    /// What every answer of this service carries, in lower case; an answer without it comes from somebody else.
+    pub proof: Option<(&'static str, &'static str)>,
+    /// What is asked for, the most urgent first.
+    pub topics: &'static [Topic],
     /// How tokens are had, where there are any.
     pub token: Option<TokenRules>,
-    /// Path of a JSON document with the whole identity, where there is one.
-    pub document: Option<&'static str>,
-    /// Paths of the identity, item by item.
-    pub items: Items,
+    /// A JSON document with the identity, where there is one.
+    pub document: Option<Document>,
+    /// Paths of the identity, item by item, in the order of [`crate::spot::identity::Identity`]; empty where there
+    /// is none. That of the instance must exist: without it this is not that cloud.
+    pub items: [&'static str; 6],
+    /// The first answer may take this long.
+    pub first: Option<Duration>,
     /// What a person can look at when there is no answer at all.
     pub silence: &'static str,
 }
+
+/// One document of a metadata service that can hold notices.
+pub struct Topic {
+    /// What it usually announces.
+    pub kind: Kind,
+    /// Its path.
+    pub path: &'static str,
+    /// Whether the service holds the request until the document changes.
+    pub waits: bool,
+    /// What an answer means for the machine of this name in its cloud.
+    pub classify: fn(&Answer, &str) -> Reading,
+}
+
+/// A JSON document with the identity.
+pub struct Document {
+    /// Its path.
+    pub path: &'static str,
+    /// Where the items stand, in the order of [`crate::spot::identity::Identity`]; [`NOWHERE`] if it lacks one.
+    pub keys: [&'static str; 6],
+}
+
+/// The place of an item that a document does not have. No path of [`crate::keepalive::leaf::walk`] looks like this.
+pub const NOWHERE: &str = "\n";
 
 /// How a session token is asked for and shown.
 pub struct TokenRules {
@@ -41,28 +75,12 @@ pub struct TokenRules {
     pub header: &'static str,
 }
 
-/// Paths of the items that make up an identity.
-pub struct Items {
-    /// Instance id. It must exist: without it this is not that cloud.
-    pub instance: &'static str,
-    /// Region.
-    pub region: &'static str,
-    /// Zone.
-    pub zone: &'static str,
-    /// Instance type.
-    pub instance_type: &'static str,
-    /// Private IPv4 address.
-    pub address: &'static str,
-}
-
-/// What one poll has found.
+/// What one look at a topic has found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reading {
-    /// Nothing is announced.
-    Quiet,
-    /// The instance will go.
-    Notice(Notice),
-    /// Neither can be said.
+    /// Nothing is announced but this; nothing at all if it is empty.
+    Notices(Vec<Notice>),
+    /// Nothing can be said.
     Unknown(Why),
     /// The service wants a token, or a newer one.
     NeedToken,
@@ -71,10 +89,20 @@ pub enum Reading {
 /// An announcement.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {
-    /// What the cloud will do: `release`.
+    /// Interrupt, rebalance or maintenance.
+    pub kind: Kind,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The cloud's own id of it; empty where there is never more than one at a time.
+    pub key: String,
+    /// What the cloud will do: `release`. Empty if it does not say.
     pub action: &'static str,
     /// When, if it says so.
     pub deadline: Option<Wall>,
+    /// How long before it is usually announced; said where there is no deadline.
+    pub lead: Option<Duration>,
+    /// What the cloud says about it; may be empty.
+    pub about: String,
     /// The answer as it stood, for the log.
     pub raw: String,
 }
@@ -94,26 +122,86 @@ impl Service {
         match cloud {
             Cloud::AliCloud => &alicloud::SERVICE,
             Cloud::TencentCloud => &tencent::SERVICE,
+            Cloud::Aws => &aws::SERVICE,
+            Cloud::GoogleCloud => &google::SERVICE,
+            Cloud::Azure => &azure::SERVICE,
+            Cloud::HuaweiCloud => &huawei::SERVICE,
+            Cloud::Volcengine => &volcengine::SERVICE,
+        }
+    }
+
+    /// Whether `answer` carries what every answer of this service carries.
+    pub fn proves(&self, answer: &Answer) -> bool {
+        self.proof.is_none_or(|(name, value)| answer.header(name) == Some(value))
+    }
+}
+
+impl Topic {
+    /// The last part of its path, for people.
+    pub fn name(&self) -> &'static str {
+        item_name(self.path)
+    }
+}
+
+impl Notice {
+    /// The usual notice of `kind`.
+    pub fn new(kind: Kind, action: &'static str, raw: &str) -> Notice {
+        Notice {
+            kind,
+            severity: kind.severity(),
+            key: String::new(),
+            action,
+            deadline: None,
+            lead: None,
+            about: String::new(),
+            raw: raw.to_owned(),
         }
     }
 }
 
+impl Reading {
+    /// Nothing is announced.
+    pub const QUIET: Reading = Reading::Notices(Vec::new());
+
+    /// One thing is announced.
+    pub fn one(notice: Notice) -> Reading {
+        Reading::Notices(vec![notice])
+    }
+
+    /// Nothing can be said because `item` answers something odd.
+    pub fn odd(item: &str, answer: &Answer) -> Reading {
+        let text = match answer.status {
+            401 | 403 => return Reading::NeedToken,
+            200 => [item, " answers 200 with ", &excerpt(&answer.body)].concat(),
+            status => answers(item, status),
+        };
+        Reading::Unknown(Why { text, hint: "" })
+    }
+}
+
+/// The last part of a path without its query.
+pub fn item_name(path: &'static str) -> &'static str {
+    let plain = path.split('?').next().unwrap_or_default();
+    plain.rsplit('/').next().unwrap_or_default()
+}
+
+/// The time when an answer was given, by its own account.
+pub fn date_of(answer: &Answer) -> Option<Wall> {
+    http::date(answer.header("date")?)
+}
+
 /// The rule of clouds where 404 means that nothing is announced and 200 carries a bare time.
 pub fn bare_time(answer: &Answer, action: &'static str, parse: fn(&str) -> Option<Wall>) -> Reading {
-    match answer.status {
-        404 => Reading::Quiet,
-        401 | 403 => Reading::NeedToken,
-        200 => {
-            let text = text_of(&answer.body);
-            match parse(text) {
-                Some(deadline) => Reading::Notice(Notice { action, deadline: Some(deadline), raw: text.to_owned() }),
-                None => {
-                    let text = ["termination-time answers 200 with ", &excerpt(&answer.body), ", not a time"].concat();
-                    Reading::Unknown(Why { text, hint: "" })
-                }
-            }
+    const ITEM: &str = "termination-time";
+    if answer.status == 404 {
+        return Reading::QUIET;
+    }
+    let text = text_of(&answer.body);
+    match parse(text).filter(|_| answer.status == 200) {
+        Some(deadline) => {
+            Reading::one(Notice { deadline: Some(deadline), ..Notice::new(Kind::Interrupt, action, text) })
         }
-        status => Reading::Unknown(Why { text: answers("termination-time", status), hint: "" }),
+        None => Reading::odd(ITEM, answer),
     }
 }
 

@@ -13,6 +13,22 @@ pub fn naive(text: &str, east: i64) -> Option<Wall> {
     read(text, b' ', east)
 }
 
+/// Reads a time in any form that ISO 8601 and habit allow to the second: `T` or a space, then `Z`, `+08:00` or nothing,
+/// which means UTC.
+pub fn any(text: &str) -> Option<Wall> {
+    let (time, zone) = text.split_at_checked(19)?;
+    let east = match zone.as_bytes() {
+        [] | b"Z" => 0,
+        [sign @ (b'+' | b'-'), hours @ .., b':', tens, ones] if hours.len() == 2 => {
+            let (hours, minutes) = (digits(hours)?, digits(&[*tens, *ones])?);
+            let east = (hours < 24 && minutes < 60).then_some(hours * 3600 + minutes * 60)?;
+            if *sign == b'-' { -east } else { east }
+        }
+        _ => return None,
+    };
+    read(time, if time.as_bytes().get(10) == Some(&b' ') { b' ' } else { b'T' }, east)
+}
+
 /// Reads `yyyy-MM-dd`, `between`, `HH:mm:ss`: 19 bytes.
 fn read(text: &str, between: u8, east: i64) -> Option<Wall> {
     let text: &[u8; 19] = text.as_bytes().try_into().ok()?;

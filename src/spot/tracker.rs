@@ -1,77 +1,29 @@
 //! What is to be told about this instance: notices, changed notices, withdrawals, blindness and its end. Pure: it
 //! is told what a poll has found and says what is due; what could not be passed on stays due.
 
-use serde_json::Value;
+mod state;
+mod tell;
 
-use crate::clock::{Boot, Now, Tick, Wall};
+use std::time::Duration;
+
+use crate::clock::{Now, Tick, Wall};
 use crate::config::plan::Cloud;
-use crate::event::{Event, Fact, Field, Id, Kind, Moment};
-use crate::json::{self, Writer};
+use crate::event::{Event, Id, Kind, Moment};
 use crate::spot::identity::Identity;
-use crate::spot::notice::{Standing, Watch};
-use crate::spot::service::{Notice, Reading, Why};
+use crate::spot::notice::{Standing, Watch, over};
+use crate::spot::service::{Reading, Why};
 use crate::spot::sight::{Line, Sight};
+use state::{MAX_STANDING, State};
 
 /// Why a notice ends that the service never took back.
 pub const LAPSED: &str = "its time passed more than 15 minutes ago, and this host is still here";
 
-/// What was told, kept across restarts.
-#[derive(Clone, PartialEq, Debug, Default)]
-struct State {
-    /// The boot in which `standing` was seen.
-    boot: Boot,
-    /// Notices told so far.
-    generation: u32,
-    standing: Option<Standing>,
-    /// The time of the notice that ended last.
-    over: Option<Wall>,
-    blind: Option<Blind>,
-}
+/// Notices of one topic that are looked at.
+const MAX_NOTICES: usize = 8;
 
-#[derive(Clone, PartialEq, Debug)]
-struct Blind {
-    incident: Id,
-    since: Moment,
-}
-
-/// As state; see [`crate::json`].
-impl State {
-    fn write(&self) -> String {
-        let mut out = Writer::default();
-        out.open('{').key("boot").uint(self.boot.0).key("generation").uint(u64::from(self.generation));
-        if let Some(over) = self.over {
-            out.key("over").int(over.0);
-        }
-        if let Some(standing) = &self.standing {
-            standing.write(out.key("standing"));
-        }
-        if let Some(blind) = &self.blind {
-            out.key("blind").text(&blind.incident.to_string());
-            blind.since.write(out.key("since"));
-        }
-        out.close('}');
-        out.into_string()
-    }
-
-    fn read(saved: &str) -> Option<State> {
-        let value = json::read(saved.as_bytes())?;
-        let blind = |value: &Value| {
-            let incident = Id::parse(json::text(value, "blind")?)?;
-            Some(Blind { incident, since: Moment::read(value.get("since")?)? })
-        };
-        Some(State {
-            boot: Boot(json::uint(&value, "boot")?),
-            generation: u32::try_from(json::uint(&value, "generation")?).ok()?,
-            standing: value.get("standing").and_then(Standing::read),
-            over: json::int(&value, "over").map(Wall),
-            blind: blind(&value),
-        })
-    }
-}
-
-/// The notice that stands according to `saved`.
+/// The interrupt that stands according to `saved`.
 pub fn standing(saved: &str) -> Option<Id> {
-    State::read(saved)?.standing.map(|standing| standing.event.id)
+    State::read(saved)?.interrupt().map(|standing| standing.event.id)
 }
 
 /// Something to tell, and the state that says it was told. Nothing has changed until [`Tracker::commit`].
@@ -102,6 +54,15 @@ pub enum SpotState {
         /// What the cloud will do.
         action: String,
     },
+    /// Something less is announced: a recommendation to move away, or maintenance.
+    Expected {
+        /// Which of them.
+        kind: Kind,
+        /// When, if the cloud says so.
+        until: Option<Wall>,
+        /// What the cloud will do.
+        action: String,
+    },
     /// The service cannot be seen.
     Blind {
         /// The last good answer, or the start.
@@ -124,51 +85,102 @@ pub enum Remark {
 pub struct Tracker {
     cloud: Cloud,
     subject: String,
+    /// When an interrupt is told again: times before its deadline.
+    countdown: Vec<Duration>,
     state: State,
-    watch: Watch,
+    watches: Vec<Watch>,
+    /// The last good answer of each topic.
+    answered: Vec<(usize, Tick)>,
     sight: Sight,
 }
 
 impl Tracker {
-    /// A tracker for the host `subject` that goes on from `saved`. What cannot be read is as good as nothing. A
-    /// notice of an earlier boot has ended without a word; its incident is returned too.
+    /// A tracker for the host `subject` that goes on from `saved`. What cannot be read is as good as nothing. An
+    /// interrupt of an earlier boot has ended without a word; its incident is returned too. Maintenance outlives it.
     pub fn restore(cloud: Cloud, subject: &str, saved: Option<&str>, now: &Now) -> (Tracker, Option<Id>) {
         let mut state = saved.and_then(State::read).unwrap_or_default();
         let mut ended = None;
-        if let Some(standing) = state.standing.take_if(|_| state.boot != now.boot) {
-            state.over = standing.deadline;
-            ended = Some(standing.event.incident);
+        if state.boot != now.boot {
+            if let Some(interrupt) = state.interrupt() {
+                let (incident, deadline) = (interrupt.event.incident, interrupt.deadline);
+                (ended, state.over) = (Some(incident), deadline);
+            }
+            state.standing.retain(|standing| standing.event.kind == Kind::Maintenance);
         }
-        let tracker =
-            Tracker { cloud, subject: subject.to_owned(), state, watch: Watch::default(), sight: Sight::new(now.tick) };
+        let watch = |standing: &Standing| Watch::new(standing.topic, standing.event.kind, &standing.key, None);
+        let tracker = Tracker {
+            cloud,
+            subject: subject.to_owned(),
+            countdown: Vec::new(),
+            watches: state.standing.iter().map(watch).collect(),
+            state,
+            answered: Vec::new(),
+            sight: Sight::new(now.tick),
+        };
         (tracker, ended)
     }
 
-    /// Takes in what a poll has found. `reading` is quiet only if it certainly comes from this cloud.
-    pub fn observe(&mut self, reading: &Reading, now: &Now) -> Option<Remark> {
-        let refused = || Why { text: "the service wants a token".to_owned(), hint: "" };
-        let line = match reading {
-            Reading::Quiet => {
-                self.watch.quiet(now);
-                self.sight.observe(None, now.tick)
-            }
-            Reading::Notice(notice) => {
-                let stale = self.watch.announced(notice, self.state.standing.as_ref(), self.state.over, now);
-                let line = self.sight.observe(None, now.tick);
-                if stale {
-                    return Some(Remark::Stale(notice.raw.clone()));
-                }
-                line
-            }
-            Reading::Unknown(why) => self.sight.observe(Some(why), now.tick),
-            Reading::NeedToken => self.sight.observe(Some(&refused()), now.tick),
+    /// Interrupts are told again at these times before their deadlines.
+    pub fn count_down(&mut self, countdown: &[Duration]) {
+        self.countdown = countdown.to_vec();
+    }
+
+    /// What stands and is of a kind that `wanted` refuses, or of a topic from `topics` on, is forgotten.
+    pub fn keep(&mut self, topics: usize, wanted: &dyn Fn(Kind) -> bool) {
+        self.state.standing.retain(|standing| standing.topic < topics && wanted(standing.event.kind));
+        self.watches.retain(|watch| watch.topic < topics && wanted(watch.kind));
+    }
+
+    /// Takes in what a look at `topic` has found; an empty list only if it certainly comes from this cloud. How well
+    /// the service can be seen is judged by the first topic.
+    pub fn observe(&mut self, topic: usize, reading: &Reading, now: &Now) -> Option<Remark> {
+        let refused = Why { text: "the service wants a token".to_owned(), hint: "" };
+        let (stale, bad) = match reading {
+            Reading::Notices(_) => (self.take_in(topic, reading, now), None),
+            Reading::Unknown(why) => (None, Some(why)),
+            Reading::NeedToken => (None, Some(&refused)),
         };
-        line.map(Remark::Sight)
+        let line = if topic == 0 { self.sight.observe(bad, now.tick) } else { None };
+        stale.map(Remark::Stale).or(line.map(Remark::Sight))
+    }
+
+    /// A good answer. Returns what in it is too old to be a notice, if the log should say so.
+    fn take_in(&mut self, topic: usize, reading: &Reading, now: &Now) -> Option<String> {
+        let Reading::Notices(notices) = reading else { return None };
+        let nothing = self.answered.iter().find(|(of, _)| *of == topic).map(|(_, tick)| *tick);
+        let mut stale = None;
+        for watch in self.watches.iter_mut().filter(|watch| watch.topic == topic) {
+            if !notices.iter().any(|notice| watch.is(topic, notice.kind, &notice.key)) {
+                watch.quiet(now);
+            }
+        }
+        for notice in notices.iter().take(MAX_NOTICES) {
+            let is = |watch: &Watch| watch.is(topic, notice.kind, &notice.key);
+            if !self.watches.iter().any(is) {
+                self.watches.push(Watch::new(topic, notice.kind, &notice.key, nothing));
+            }
+            let standing = self.state.standing.iter().find(|s| s.is(topic, notice.kind, &notice.key));
+            if let Some(watch) = self.watches.iter_mut().find(|watch| is(watch))
+                && watch.announced(notice, standing, self.state.over, now)
+            {
+                stale = Some(notice.raw.clone());
+            }
+        }
+        // One that was lapsed is not a good "nothing".
+        if !self.watches.iter().any(|watch| watch.topic == topic && watch.has_lapsed()) {
+            self.answered.retain(|(of, _)| *of != topic);
+            self.answered.push((topic, now.tick));
+        }
+        let standing = &self.state.standing;
+        self.watches.retain(|w| !w.is_idle() || standing.iter().any(|s| s.is(w.topic, w.kind, &w.key)));
+        stale
     }
 
     /// The next thing to tell, if any. The same until it is committed or no longer true.
     pub fn due(&self, identity: &Identity, now: &Now) -> Option<Due> {
-        self.notice_due(identity, now)
+        self.watches
+            .iter()
+            .find_map(|watch| self.notice_due(watch, identity, now))
             .or_else(|| self.sight_due(identity, now))
             .map(|(event, next)| Due { event, next: State { boot: now.boot, ..next } })
     }
@@ -179,9 +191,17 @@ impl Tracker {
         due.event
     }
 
-    /// The notice that was told last and has not ended.
+    /// The interrupt that was told last and has not ended.
     pub fn standing(&self) -> Option<&Event> {
-        self.state.standing.as_ref().map(|standing| &standing.event)
+        self.state.interrupt().map(|standing| &standing.event)
+    }
+
+    /// The cloud's own id of the notice that `event` told, and what the answer said, if that is still so.
+    pub fn announced(&self, event: &Event) -> Option<(&str, &str)> {
+        let standing = self.state.standing.iter().find(|standing| standing.event.id == event.id)?;
+        let is = |watch: &&Watch| watch.is(standing.topic, event.kind, &standing.key);
+        let (notice, _) = self.watches.iter().find(is)?.current()?;
+        Some((&standing.key, &notice.raw))
     }
 
     /// The last good answer of this run.
@@ -191,138 +211,43 @@ impl Tracker {
 
     /// How things stand.
     pub fn state(&self) -> SpotState {
-        if let Some(standing) = &self.state.standing {
+        if let Some(standing) = self.state.interrupt() {
             return SpotState::Notice { until: standing.deadline, action: standing.action.clone() };
         }
         if let Some(blind) = &self.state.blind {
             let why = self.sight.why().map(|why| why.text.clone()).unwrap_or_default();
             return SpotState::Blind { since: blind.since, why };
         }
+        if let Some(first) = self.state.standing.first() {
+            let (until, action) = (first.deadline, first.action.clone());
+            return SpotState::Expected { kind: first.event.kind, until, action };
+        }
         if self.last_good().is_some() { SpotState::Quiet } else { SpotState::Starting }
     }
 
-    fn notice_due(&self, identity: &Identity, now: &Now) -> Option<(Event, State)> {
-        match (&self.state.standing, self.watch.current()) {
-            (None, Some((notice, since))) => Some(self.announce(notice, *since, identity, now)),
-            (Some(standing), Some((notice, since))) if standing.differs(notice, now) => {
-                Some(self.announce(notice, *since, identity, now))
+    fn notice_due(&self, watch: &Watch, identity: &Identity, now: &Now) -> Option<(Event, State)> {
+        let at = self.state.standing.iter().position(|s| s.is(watch.topic, watch.kind, &watch.key));
+        let standing = at.map(|at| &self.state.standing[at]);
+        match (standing, watch.current()) {
+            (None, Some((notice, _))) => {
+                // Two documents tell of one end; the one with a time says more.
+                let known = notice.kind == Kind::Interrupt && notice.deadline.is_none();
+                let room = self.state.standing.len() < MAX_STANDING;
+                let tell = room && !(known && self.state.interrupt().is_some());
+                tell.then(|| self.announce(watch, None, identity, now)).flatten()
             }
-            (Some(standing), None) if self.watch.is_gone(now) => Some(self.withdraw(standing, now)),
+            (Some(standing), Some((notice, _))) if standing.differs(notice, now) => {
+                self.announce(watch, at, identity, now)
+            }
+            (Some(standing), Some(_))
+                if standing.counted < self.passed(standing.deadline, standing.event.kind, now) =>
+            {
+                Some(self.remind(standing, at?, now))
+            }
+            (Some(standing), None) if watch.is_gone(now) => Some(self.end(watch, standing, over(watch.kind)?, now)),
             _ => None,
         }
     }
-
-    /// A new notice, or a changed one.
-    fn announce(&self, notice: &Notice, since: Tick, identity: &Identity, now: &Now) -> (Event, State) {
-        let mut state = self.state.clone();
-        let old = state.standing.take();
-        if old.is_none() {
-            state.generation = state.generation.wrapping_add(1);
-        }
-        let incident = match &old {
-            Some(old) => old.event.incident,
-            None => self.incident(notice, state.generation, identity, now),
-        };
-        let changes = old.as_ref().map_or(0, |old| old.changes.saturating_add(1));
-        let at = Moment::at(since, now);
-        let mut event = Event::new(Kind::Interrupt, incident, self.subject.as_str(), at);
-        event.id = message_id(incident, Kind::Interrupt, notice.deadline, notice.action, changes);
-        event = identity.facts(event.with_text(Field::Provider, self.cloud.name()));
-        event = event.with_text(Field::Action, notice.action);
-        let times =
-            [(Field::Deadline, notice.deadline), (Field::OldDeadline, old.as_ref().and_then(|old| old.deadline))];
-        for (field, wall) in times {
-            if let Some(wall) = wall {
-                event.facts.push((field, Fact::Time(Moment::at_wall(wall, now))));
-            }
-        }
-        state.standing = Some(Standing {
-            event: event.clone(),
-            action: notice.action.to_owned(),
-            deadline: notice.deadline,
-            first: old.map_or(at, |old| old.first),
-            changes,
-        });
-        (event, state)
-    }
-
-    fn incident(&self, notice: &Notice, generation: u32, identity: &Identity, now: &Now) -> Id {
-        let who = if identity.instance.is_empty() { &self.subject } else { &identity.instance };
-        Id::of(&[
-            b"interrupt",
-            // Known to this host and its servers only: nobody else can speak for its incidents.
-            &now.boot.0.to_be_bytes(),
-            who.as_bytes(),
-            notice.action.as_bytes(),
-            &seconds(notice.deadline),
-            &generation.to_be_bytes(),
-        ])
-    }
-
-    fn withdraw(&self, standing: &Standing, now: &Now) -> (Event, State) {
-        let at = Moment::at(self.watch.quiet_since(), now);
-        let incident = standing.event.incident;
-        let mut event = Event::new(Kind::InterruptWithdrawn, incident, self.subject.as_str(), at);
-        event.id = message_id(incident, event.kind, standing.deadline, &standing.action, standing.changes);
-        event.facts = standing.event.facts.clone();
-        event.facts.retain(|(field, _)| !matches!(field, Field::OldDeadline | Field::Action));
-        if let Some(first) = standing.first.tick(now) {
-            event = event.with(Field::Duration, Fact::Span(self.watch.quiet_since().since(first)));
-        }
-        if self.watch.has_lapsed() {
-            event = event.with_text(Field::Reason, LAPSED);
-        }
-        (event, State { standing: None, over: standing.deadline, ..self.state.clone() })
-    }
-
-    fn sight_due(&self, identity: &Identity, now: &Now) -> Option<(Event, State)> {
-        match &self.state.blind {
-            None if self.sight.is_blind() => Some(self.blind(identity, now)),
-            Some(blind) if self.sight.is_seeing() => Some(self.see(blind, identity, now)),
-            _ => None,
-        }
-    }
-
-    fn blind(&self, identity: &Identity, now: &Now) -> (Event, State) {
-        let since = Moment::at(self.sight.since(), now);
-        let incident =
-            Id::of(&[b"blind", self.subject.as_bytes(), &now.boot.0.to_be_bytes(), &since.tick.0.to_be_bytes()]);
-        let mut event = self.about_sight(Kind::Blind, incident, identity, now);
-        if let Some(why) = self.sight.why() {
-            event = event.with_text(Field::Reason, why.text.as_str()).with_text(Field::Hint, why.hint);
-        }
-        event = event.with(Field::Since, Fact::Time(since));
-        (event, State { blind: Some(Blind { incident, since }), ..self.state.clone() })
-    }
-
-    fn see(&self, blind: &Blind, identity: &Identity, now: &Now) -> (Event, State) {
-        let mut event = self.about_sight(Kind::Seeing, blind.incident, identity, now);
-        if let Some(since) = blind.since.tick(now) {
-            event = event.with(Field::Duration, Fact::Span(now.tick.since(since)));
-        }
-        (event, State { blind: None, ..self.state.clone() })
-    }
-
-    fn about_sight(&self, kind: Kind, incident: Id, identity: &Identity, now: &Now) -> Event {
-        let mut event = Event::new(kind, incident, self.subject.as_str(), Moment::at(now.tick, now));
-        event.id = message_id(incident, kind, None, "", 0);
-        event.with_text(Field::Provider, self.cloud.name()).with_text(Field::Instance, identity.instance.as_str())
-    }
-}
-
-/// One per message: a notice that changes back to what it was is another message.
-fn message_id(incident: Id, kind: Kind, deadline: Option<Wall>, action: &str, changes: u32) -> Id {
-    Id::of(&[
-        &incident.0.to_be_bytes(),
-        kind.name().as_bytes(),
-        &seconds(deadline),
-        action.as_bytes(),
-        &changes.to_be_bytes(),
-    ])
-}
-
-fn seconds(deadline: Option<Wall>) -> [u8; 8] {
-    deadline.map_or(i64::MIN, Wall::secs).to_be_bytes()
 }
 
 #[cfg(test)]

@@ -80,7 +80,8 @@ const WRONG: &[(&str, &str)] = &[
     ("provider = \"alicloud\"", "c.toml:1: provider: \"alicloud\" is not known; did you mean \"AliCloud\"?"),
     (
         "provider = \"Hetzner\"",
-        "c.toml:1: provider: \"Hetzner\" is not known; known are LocalHost, AliCloud, TencentCloud",
+        "c.toml:1: provider: \"Hetzner\" is not known; known are LocalHost, Auto, AliCloud, TencentCloud, \
+         AWS, GoogleCloud, Azure, HuaweiCloud, Volcengine",
     ),
     (
         "timezone = \"Mars/Base\"",
@@ -114,7 +115,7 @@ const WRONG: &[(&str, &str)] = &[
     ("state_dir = \"state\"", "c.toml:1: state_dir: must be an absolute path"),
     ("control = \"~/x\"", "c.toml:1: control: must be an absolute path"),
     // The metadata service.
-    ("[spot]\nendpoint = \"http://x\"", "c.toml:2: spot.endpoint: needs provider = \"AliCloud\" or \"TencentCloud\""),
+    ("[spot]\nendpoint = \"http://x\"", "c.toml:2: spot.endpoint: needs provider = \"AliCloud\" or another cloud"),
     // Listening.
     (
         "[keepalive.server]\nlisten = \"localhost:1\"",

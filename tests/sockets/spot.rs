@@ -44,7 +44,7 @@ impl Running {
         let status = Arc::new(Mutex::new(SpotStatus::new(cloud)));
         let stop = Stop::default();
         let context = SpotContext {
-            plan: SpotPlan { cloud, interval: Duration::from_millis(100), endpoint },
+            plan: SpotPlan { interval: Duration::from_millis(100), endpoint, ..SpotPlan::new(cloud) },
             subject: "ikun101@spot".to_owned(),
             told_by_us: true,
             board: Arc::clone(&board),

@@ -2,7 +2,7 @@
 
 mod command;
 mod feishu;
-mod http;
+pub mod http;
 mod log;
 mod template;
 mod webhook;

@@ -5,12 +5,16 @@ use crate::event::Field as F;
 use crate::event::Kind as K;
 use crate::fetch::FetchError as E;
 use crate::run::starts;
-use crate::spot::{alicloud, service, tencent, tracker};
+use crate::spot::{alicloud, aws, azure, google, huawei, service, tencent, tracker, volcengine};
 
 pub(super) static WORDS: Words = Words {
     kinds: &[
         (K::Interrupt, ["回收通知", "{who} 将被回收", "{who} 曾收到回收通知"]),
         (K::InterruptWithdrawn, ["回收撤销", "{who} 的回收通知已撤销", ""]),
+        (K::Rebalance, ["可能回收", "{who} 可能很快被回收", "{who} 曾可能被回收"]),
+        (K::RebalanceOver, ["回收风险解除", "{who} 的回收风险已解除", ""]),
+        (K::Maintenance, ["维护通知", "{who} 将进行维护", "{who} 曾收到维护通知"]),
+        (K::MaintenanceOver, ["维护结束", "{who} 的维护已结束或取消", ""]),
         (K::Offline, ["失联", "{who} 失联", "{who} 曾失联"]),
         (K::Online, ["恢复", "{who} 已恢复", ""]),
         (K::Stopped, ["主动停止", "{who} 已主动停止", "{who} 曾主动停止"]),
@@ -47,6 +51,7 @@ pub(super) static WORDS: Words = Words {
         (F::Address, "地址"),
         (F::Deadline, "回收时间"),
         (F::Action, "动作"),
+        (F::Lead, "通常提前"),
         (F::OldDeadline, "原定时间"),
         (F::LastBeat, "最后心跳"),
         (F::Duration, "持续"),
@@ -74,6 +79,10 @@ pub(super) static WORDS: Words = Words {
         (K::Restarts, F::Count, "启动次数"),
         (K::Refused, F::Count, "主机数"),
         (K::ConfigRejected, F::Count, "错误数"),
+        (K::Maintenance, F::Deadline, "开始时间"),
+        (K::MaintenanceOver, F::Deadline, "原定时间"),
+        (K::MaintenanceOver, F::Duration, "通知存续"),
+        (K::RebalanceOver, F::Duration, "通知存续"),
         (K::Offline, F::Count, "期间已恢复"),
         (K::Steady, F::Count, "变化次数"),
         (K::Steady, F::Duration, "波动时长"),
@@ -111,15 +120,34 @@ pub(super) static WORDS: Words = Words {
     phrases: &[
         ("AliCloud", "阿里云"),
         ("TencentCloud", "腾讯云"),
+        ("GoogleCloud", "谷歌云"),
+        ("HuaweiCloud", "华为云"),
+        ("Volcengine", "火山引擎"),
         ("release", "释放"),
         ("stop", "停机"),
         ("terminate", "终止"),
         ("hibernate", "休眠"),
+        ("evict", "驱逐"),
+        ("reboot", "重启"),
+        ("host reboot", "宿主机重启"),
+        ("redeploy", "迁移到新宿主机并重启"),
+        ("freeze", "短暂冻结"),
+        ("live migration", "热迁移"),
+        ("retire", "下线"),
+        ("maintenance", "维护"),
         (starts::HINT, "原因请看它的日志"),
         (tracker::LAPSED, "原定时间已过 15 分钟以上，本机仍在"),
         (service::WRONG_CLOUD, "请检查 provider：改对之前收不到回收通知"),
         (alicloud::SERVICE.silence, "本机是否在阿里云上，能否访问 100.100.100.200（容器、防火墙、VPN）？"),
         (tencent::SERVICE.silence, "请使用腾讯云内网 DNS，或设置 [spot] endpoint"),
+        (
+            aws::SERVICE.silence,
+            "本机是否在 AWS 上？容器里需把 HttpPutResponseHopLimit 设为 2 或使用主机网络，防火墙须放行 169.254.169.254",
+        ),
+        (google::SERVICE.silence, "本机是否在谷歌云上，能否访问 169.254.169.254（容器、防火墙）？"),
+        (azure::SERVICE.silence, "本机是否在 Azure 上，能否从主网卡访问 169.254.169.254？首次应答可能需要 2 分钟"),
+        (huawei::SERVICE.silence, "本机是否在华为云上？安全组须放行到 169.254.0.0/16 的出方向 TCP 80"),
+        (volcengine::SERVICE.silence, "本机是否在火山引擎上，能否访问 100.96.0.96（容器、防火墙、VPN）？"),
         (E::Resolve.text(), "域名无法解析"),
         (E::Connect.text(), "无法连接"),
         (E::Timeout.text(), "超时未应答"),

@@ -2,7 +2,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
+use crate::clock::Boot;
 use crate::event::Phase;
+use crate::event::{Fact, Field};
+use crate::spot::service::Notice;
 
 const T0: i64 = 1_777_650_000_000;
 const MIN: i64 = 60_000;
@@ -14,7 +17,7 @@ fn at(ms: i64) -> Now {
 /// A notice whose time is `secs` after the beginning of the test.
 fn notice(secs: i64) -> Reading {
     let deadline = Some(Wall(T0 + secs * 1000));
-    Reading::Notice(Notice { action: "release", deadline, raw: format!("in {secs}") })
+    Reading::one(Notice { deadline, ..Notice::new(Kind::Interrupt, "release", &format!("in {secs}")) })
 }
 
 fn unknown() -> Reading {
@@ -39,7 +42,7 @@ fn play(tracker: &mut Tracker, from: i64, step: i64, readings: &[Reading]) -> Ve
     let mut told = Vec::new();
     for (n, reading) in readings.iter().enumerate() {
         let now = at(from + step * n as i64);
-        tracker.observe(reading, &now);
+        tracker.observe(0, reading, &now);
         told.extend(tell(tracker, &now).iter().map(|event| (now.tick.0 / 1000, event.kind)));
     }
     told
@@ -53,8 +56,8 @@ fn restart(tracker: &Tracker, now: &Now) -> Tracker {
 #[test]
 fn a_notice_is_told_once_with_everything_known() {
     let mut tracker = fresh(&at(0));
-    assert_eq!(play(&mut tracker, 0, 1000, &[Reading::Quiet]), []);
-    tracker.observe(&notice(300), &at(1000));
+    assert_eq!(play(&mut tracker, 0, 1000, &[Reading::QUIET]), []);
+    tracker.observe(0, &notice(300), &at(1000));
     let due = tracker.due(&identity(), &at(1000)).unwrap();
     let again = tracker.due(&identity(), &at(1000)).unwrap();
     assert_eq!((&due.event, due.json()), (&again.event, again.json()), "it stays due until it is told");
@@ -98,14 +101,14 @@ fn a_time_that_changes_all_the_time_is_told_ever_less_often() {
 fn a_changed_action_is_told() {
     let mut tracker = fresh(&at(0));
     play(&mut tracker, 0, 1000, &[notice(300)]);
-    let Reading::Notice(plain) = notice(300) else { unreachable!() };
-    let stop = Reading::Notice(Notice { action: "stop", ..plain });
+    let Reading::Notices(mut plain) = notice(300) else { unreachable!() };
+    let stop = Reading::one(Notice { action: "stop", ..plain.remove(0) });
     assert_eq!(play(&mut tracker, 1000, 1000, &[stop.clone(), stop]), [(1, Kind::Interrupt)]);
 }
 
 #[test]
 fn a_withdrawal_takes_three_quiet_polls_and_fifteen_seconds() {
-    let q = Reading::Quiet;
+    let q = Reading::QUIET;
     let e = unknown();
     for (step, readings, want) in [
         (1, vec![q.clone(); 20], vec![(16, Kind::InterruptWithdrawn)]),
@@ -130,7 +133,7 @@ fn a_notice_that_comes_back_is_another_incident() {
     play(&mut tracker, 0, 1000, &[notice(300)]);
     let first = tracker.standing().unwrap().clone();
     for n in 1..20 {
-        tracker.observe(&Reading::Quiet, &at(n * 1000));
+        tracker.observe(0, &Reading::QUIET, &at(n * 1000));
     }
     let [end] = tell(&mut tracker, &at(19_000)).try_into().unwrap();
     assert_eq!((end.kind, end.incident, end.at.tick), (Kind::InterruptWithdrawn, first.incident, Tick(1000)));
@@ -143,9 +146,9 @@ fn a_notice_that_comes_back_is_another_incident() {
 fn ids_do_not_depend_on_when_it_was_seen() {
     let told = |ms: i64| {
         let mut tracker = fresh(&at(ms - 5000));
-        tracker.observe(&notice(300), &at(ms));
+        tracker.observe(0, &notice(300), &at(ms));
         let begin = tell(&mut tracker, &at(ms)).remove(0);
-        tracker.observe(&notice(600), &at(ms + 5000));
+        tracker.observe(0, &notice(600), &at(ms + 5000));
         let change = tell(&mut tracker, &at(ms + 5000)).remove(0);
         (begin.incident, begin.id, change.id)
     };
@@ -163,10 +166,10 @@ fn a_new_boot_ends_a_notice_silently() {
     let (mut next, ended) = Tracker::restore(Cloud::AliCloud, "ikun101@spot", Some(&saved), &reboot(0));
     assert_eq!((ended, next.standing()), (Some(incident), None));
     for n in 0..60 {
-        next.observe(&Reading::Quiet, &reboot(n * 1000));
+        next.observe(0, &Reading::QUIET, &reboot(n * 1000));
         assert!(next.due(&identity(), &reboot(n * 1000)).is_none());
     }
-    next.observe(&notice(300), &reboot(60_000));
+    next.observe(0, &notice(300), &reboot(60_000));
     assert_ne!(next.due(&identity(), &reboot(60_000)).unwrap().event.incident, incident);
 }
 
@@ -174,8 +177,8 @@ fn a_new_boot_ends_a_notice_silently() {
 fn a_time_long_past_is_no_notice() {
     // Left behind when the daemon starts.
     let mut tracker = fresh(&at(0));
-    assert_eq!(tracker.observe(&notice(-901), &at(0)), Some(Remark::Stale("in -901".to_owned())));
-    assert_eq!(tracker.observe(&notice(-901), &at(1000)), None, "said once");
+    assert_eq!(tracker.observe(0, &notice(-901), &at(0)), Some(Remark::Stale("in -901".to_owned())));
+    assert_eq!(tracker.observe(0, &notice(-901), &at(1000)), None, "said once");
     assert_eq!(play(&mut tracker, 2000, 1000, &vec![notice(-901); 100]), []);
     assert_eq!(tracker.state(), SpotState::Quiet);
     // Just past: the clocks may differ.
@@ -183,11 +186,11 @@ fn a_time_long_past_is_no_notice() {
     // A clock that was never set judges nothing.
     let unset = Now { wall: Wall(1000), ..at(0) };
     let mut router = fresh(&unset);
-    router.observe(&notice(-90_000_000), &unset);
+    router.observe(0, &notice(-90_000_000), &unset);
     assert_eq!(tell(&mut router, &unset).len(), 1);
     // The service said "nothing" a moment ago: it is the clock that is wrong.
     let mut tracker = fresh(&at(0));
-    let told = play(&mut tracker, 0, 10_000, &[vec![Reading::Quiet], vec![notice(-3600); 60]].concat());
+    let told = play(&mut tracker, 0, 10_000, &[vec![Reading::QUIET], vec![notice(-3600); 60]].concat());
     assert_eq!(told, [(10, Kind::Interrupt)]);
 }
 
@@ -198,26 +201,26 @@ fn a_notice_that_is_left_behind_lapses_once() {
     assert_eq!(told, [(0, Kind::Interrupt), (1230, Kind::InterruptWithdrawn)]);
     let now = at(4_000_000);
     assert_eq!(play(&mut restart(&tracker, &now), 4_000_000, 10_000, &[notice(300), notice(300)]), []);
-    let by_turns: Vec<Reading> = (0..50).map(|n| if n % 2 == 0 { Reading::Quiet } else { notice(300) }).collect();
+    let by_turns: Vec<Reading> = (0..50).map(|n| if n % 2 == 0 { Reading::QUIET } else { notice(300) }).collect();
     assert_eq!(play(&mut tracker, 4_000_000, 10_000, &by_turns), []);
 }
 
 #[test]
 fn blindness_and_its_end_are_told_once_across_restarts() {
     let mut tracker = fresh(&at(0));
-    play(&mut tracker, 0, 10_000, &[Reading::Quiet]);
+    play(&mut tracker, 0, 10_000, &[Reading::QUIET]);
     assert_eq!(play(&mut tracker, 10_000, 10_000, &vec![unknown(); 30]), [(60, Kind::Blind)]);
     assert!(matches!(tracker.state(), SpotState::Blind { why, .. } if why == "answers 500"));
     let mut tracker = restart(&tracker, &at(310_000));
     assert_eq!(play(&mut tracker, 310_000, 10_000, &vec![unknown(); 30]), []);
     for n in 0..3 {
-        tracker.observe(&Reading::Quiet, &at(610_000 + n * 10_000));
+        tracker.observe(0, &Reading::QUIET, &at(610_000 + n * 10_000));
     }
     let [end] = tell(&mut tracker, &at(630_000)).try_into().unwrap();
     assert_eq!(end.kind, Kind::Seeing);
     assert_eq!(end.fact(Field::Duration), Some(&Fact::Span(Duration::from_secs(630))));
     let mut tracker = restart(&tracker, &at(640_000));
-    assert_eq!(play(&mut tracker, 640_000, 10_000, &vec![Reading::Quiet; 30]), []);
+    assert_eq!(play(&mut tracker, 640_000, 10_000, &vec![Reading::QUIET; 30]), []);
 }
 
 #[test]
@@ -291,21 +294,20 @@ fn what_is_told_makes_sense_whatever_happens() {
                 deadline = ms / 1000 - 1200 + dice.roll(2400) as i64;
             }
             let reading = match mood {
-                0 => Reading::Quiet,
+                0 => Reading::QUIET,
                 1 => unknown(),
                 2 => notice(deadline),
-                _ => [Reading::Quiet, unknown(), notice(deadline)][dice.roll(3) as usize].clone(),
+                _ => [Reading::QUIET, unknown(), notice(deadline)][dice.roll(3) as usize].clone(),
             };
             let now = at(ms);
-            tracker.observe(&reading, &now);
+            tracker.observe(0, &reading, &now);
             last.push((ms, reading));
             let full = dice.roll(5) == 0;
             while let Some(due) = tracker.due(&identity(), &now).filter(|_| !full) {
                 if due.event.kind == Kind::InterruptWithdrawn {
                     let told: Vec<_> = last.iter().rev().filter(|(_, r)| !matches!(r, Reading::Unknown(_))).collect();
-                    let past =
-                        |r: &Reading| matches!(r, Reading::Notice(n) if n.deadline < Some(Wall(T0 + ms - 15 * MIN)));
-                    assert!(told.iter().take(3).all(|(_, r)| *r == Reading::Quiet || past(r)), "seed {seed}: {told:?}");
+                    let past = |r: &Reading| matches!(r, Reading::Notices(n) if !n.is_empty() && n[0].deadline < Some(Wall(T0 + ms - 15 * MIN)));
+                    assert!(told.iter().take(3).all(|(_, r)| *r == Reading::QUIET || past(r)), "seed {seed}: {told:?}");
                 }
                 match dice.roll(12) {
                     // It dies before the event is saved: nobody has heard of it.
@@ -339,11 +341,11 @@ fn nothing_is_told_twice_across_restarts() {
         for n in 0..600 {
             let now = at(n * 5000);
             let reading = match (n / 40 + seed as i64) % 3 {
-                0 => Reading::Quiet,
+                0 => Reading::QUIET,
                 1 => notice(n / 40 * 200 + 300),
                 _ => unknown(),
             };
-            tracker.observe(&reading, &now);
+            tracker.observe(0, &reading, &now);
             for event in tell(&mut tracker, &now) {
                 reader.hear(&event, seed);
             }

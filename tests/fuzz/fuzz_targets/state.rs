@@ -98,8 +98,9 @@ fn sound(kind: usize) -> &'static [Vec<u8>] {
         let small =
             vec![mark.to_json(), br#"[["hook",1,2]]"#.to_vec(), br#"{"name":"hook","why":"x","incident":1}"#.to_vec()];
         let (mut tracker, _) = Tracker::restore(Cloud::AliCloud, "nas", None, &NOW);
-        let notice = service::Notice { action: "release", deadline: Some(Wall(1_800_000_300_000)), raw: "x".into() };
-        tracker.observe(&Reading::Notice(notice), &NOW);
+        let notice = service::Notice::new(Kind::Interrupt, "release", "x");
+        let notice = service::Notice { deadline: Some(Wall(1_800_000_300_000)), ..notice };
+        tracker.observe(0, &Reading::one(notice), &NOW);
         let spot = tracker.due(&Identity::default(), &NOW).expect("a notice").json().into_bytes();
         let afters = records.clone();
         vec![
