@@ -59,6 +59,7 @@ fn kinds_and_commands_stand_in_the_readme_and_in_help() {
         "note",
         "reload",
         "simulate",
+        "spot",
         "forget",
         "leave",
         "keygen",

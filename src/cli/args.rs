@@ -44,6 +44,8 @@ pub enum Command {
     },
     /// Makes the daemon walk the path of an `interrupt`, `offline` or `online`.
     Simulate(Kind),
+    /// Asks the cloud once.
+    Spot,
     /// Prints a new key.
     Keygen,
     /// Takes the hosts of this name or glob off the daemon's roster.
@@ -76,7 +78,7 @@ pub enum Command {
     Version,
 }
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "run",
     "check",
     "test",
@@ -87,6 +89,7 @@ const COMMANDS: [&str; 15] = [
     "note",
     "reload",
     "simulate",
+    "spot",
     "keygen",
     "forget",
     "leave",
@@ -114,6 +117,7 @@ Commands:
   note TEXT           what this host's beats say of it; \"\" takes it back
   reload              make the running daemon read its configuration again, as SIGHUP does
   simulate KIND       make the running daemon tell an exercise: interrupt, offline, online
+  spot                ask the cloud once: what it says, what would be told, what to do about it
   forget NAME|GLOB    take hosts off the running daemon's roster
   leave               say goodbye to the heartbeat servers for good
   keygen              print a new key: 32 random bytes as base64url
@@ -144,7 +148,8 @@ Environment:
 
 Exit codes:
   0   fine; status: all is well
-  1   failure; status: something is down; test: a channel did not take it
+  1   failure; status: something is down; test: a channel did not take it; spot: a notice, or
+      something could not be read
   2   status: no daemon answers
   64  the command line is wrong
   77  not permitted
@@ -197,6 +202,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
         "test" => Command::Test(std::mem::take(&mut operands)),
         "status" => Command::Status { json },
         "simulate" => Command::Simulate(simulated(&operand(&mut operands, "interrupt, offline or online")?)?),
+        "spot" => Command::Spot,
         "keygen" => Command::Keygen,
         "forget" => Command::Forget(hosts(operand(&mut operands, HOSTS)?)?),
         "silence" => Command::Silence { glob: hosts(operand(&mut operands, HOSTS)?)?, lasts },

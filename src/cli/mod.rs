@@ -4,6 +4,7 @@ pub mod args;
 pub mod check;
 pub mod keygen;
 pub mod remote;
+pub mod spot;
 pub mod test;
 
 use std::io::Write;
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
     }
     match command {
         Command::Check => check::run(&source.path, &plan),
+        Command::Spot => spot::run(&plan),
         Command::Test(names) => test::run(&plan, &names),
         Command::Leave => remote::leave(&plan),
         _ => crate::run::daemon(plan, source, env, &asked),

@@ -13,7 +13,7 @@ use crate::spot::identity::Identity;
 use crate::spot::notice::{Standing, Watch, over};
 use crate::spot::service::{Reading, Why};
 use crate::spot::sight::{Line, Sight};
-use state::{MAX_STANDING, State};
+use state::{MAX_OTHERS, MAX_STANDING, State};
 
 /// Why a notice ends that the service never took back.
 pub const LAPSED: &str = "its time passed more than 15 minutes ago, and this host is still here";
@@ -232,7 +232,8 @@ impl Tracker {
             (None, Some((notice, _))) => {
                 // Two documents tell of one end; the one with a time says more.
                 let known = notice.kind == Kind::Interrupt && notice.deadline.is_none();
-                let room = self.state.standing.len() < MAX_STANDING;
+                let limit = if notice.kind == Kind::Interrupt { MAX_STANDING } else { MAX_OTHERS };
+                let room = self.state.standing.len() < limit;
                 let tell = room && !(known && self.state.interrupt().is_some());
                 tell.then(|| self.announce(watch, None, identity, now)).flatten()
             }
@@ -250,5 +251,7 @@ impl Tracker {
     }
 }
 
+#[cfg(test)]
+mod several;
 #[cfg(test)]
 mod tests;

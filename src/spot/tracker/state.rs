@@ -9,6 +9,8 @@ use crate::spot::notice::Standing;
 
 /// Notices that stand at once; further ones are told when one of them has ended.
 pub const MAX_STANDING: usize = 8;
+/// So many of them may be something else than interrupts, for which there is always room.
+pub const MAX_OTHERS: usize = 6;
 
 /// What was told, kept across restarts.
 #[derive(Clone, PartialEq, Debug, Default)]
