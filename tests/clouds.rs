@@ -1,0 +1,317 @@
+//! A real daemon against the mock of every cloud's metadata service, and the command `spot`.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
+
+mod common;
+#[path = "../contrib/mock-cloud/clouds.rs"]
+#[expect(dead_code, reason = "the mock has more options than are used here")]
+mod mock;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::daemon::{Daemon, command};
+use common::http::{Answer, Asked, FakeHttp};
+use common::{TempDir, wait_for};
+use interrupt_callback::clock;
+use mock::{CLOUDS, Kind, Request, Script};
+
+/// A notice comes at this time of the mock, and goes at the second.
+const COMES: Duration = Duration::from_secs(100);
+const GOES: Duration = Duration::from_secs(200);
+
+/// A metadata service whose time the test sets.
+struct Cloud {
+    http: FakeHttp,
+    time: Arc<Mutex<Duration>>,
+}
+
+fn script(name: &str, kind: Kind) -> Script {
+    let cloud = CLOUDS.iter().find(|cloud| cloud.name == name).unwrap();
+    let (after, withdraw) = (COMES, Some(GOES - COMES));
+    Script { cloud, kind, after, withdraw, lead: cloud.lead, hardened: false, error: None }
+}
+
+fn answer(script: &Script, asked: &Asked, start: i64, time: Duration) -> Answer {
+    let (path, query) = asked.path.split_once('?').unwrap_or((&asked.path, ""));
+    let headers = asked.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+    let request = Request { method: asked.method.clone(), path: path.to_owned(), query: query.to_owned(), headers };
+    let response = script.answer(&request, start, time);
+    let mut text = format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\n", response.status, response.body.len());
+    for (name, value) in &response.headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    Answer::Raw(format!("{text}\r\n{}", response.body).into_bytes())
+}
+
+impl Cloud {
+    fn start(script: Script) -> Cloud {
+        let time = Arc::new(Mutex::new(Duration::ZERO));
+        // The notice comes now, as far as its time is concerned.
+        let (start, inside) = (clock::wall().secs() - i64::try_from(COMES.as_secs()).unwrap(), Arc::clone(&time));
+        let http = FakeHttp::start(move |asked| answer(&script, asked, start, *inside.lock().unwrap()));
+        Cloud { http, time }
+    }
+
+    fn set(&self, time: Duration) {
+        *self.time.lock().unwrap() = time;
+    }
+
+    fn config(&self, name: &str, hook: &FakeHttp, more: &str) -> String {
+        format!(
+            "name = \"web\"\nprovider = \"{name}\"\ninterval = 0.2\n[spot]\nendpoint = \"{}\"\n{more}\n[alert.webhook]\nurl = \"{}\"\n",
+            self.http.url(""),
+            hook.url("/hook")
+        )
+    }
+}
+
+fn hook() -> FakeHttp {
+    FakeHttp::start(|_| Answer::ok(""))
+}
+
+/// The polls of `path`.
+fn polls(cloud: &Cloud, path: &str) -> usize {
+    cloud.http.asked().iter().filter(|asked| asked.path.starts_with(path)).count()
+}
+
+fn more_polls(cloud: &Cloud, path: &str, n: usize) {
+    let count = polls(cloud, path);
+    cloud.http.wait(count + n, |asked| asked.path.starts_with(path));
+}
+
+/// Cloud, what of its identity must be told, path of its notice, whether it names a time.
+const ALL: [(&str, &str, &str, bool); 7] = [
+    ("AliCloud", "i-bp67acfmxazb4ph", "/latest/meta-data/instance/spot/termination-time", true),
+    ("TencentCloud", "ins-5b1pyn3w", "/latest/meta-data/spot/termination-time", true),
+    ("AWS", "i-0123456789abcdef0", "/latest/meta-data/spot/instance-action", true),
+    ("GoogleCloud", "4520031799277581759", "/computeMetadata/v1/instance/preempted", false),
+    ("Azure", "02aab8a4-74ef-476e-8182-f6d2ba4166a6", "/metadata/scheduledevents", true),
+    ("HuaweiCloud", "d8e02d56-2648-49a3-bf97-6be8f1204f38", "/openstack/latest/spot/instance-action", true),
+    ("Volcengine", "i-3tiefmkskq3vj0", "/latest/spot_instance_termination_time", true),
+];
+
+#[test]
+fn every_cloud_from_quiet_to_a_notice_and_back() {
+    std::thread::scope(|scope| {
+        for (name, id, path, has_time) in ALL {
+            scope.spawn(move || {
+                let (cloud, hook, dir) = (Cloud::start(script(name, Kind::Interrupt)), hook(), TempDir::new());
+                let mut daemon = Daemon::start(dir.path(), &cloud.config(name, &hook, ""));
+                daemon.wait_line("ready");
+                more_polls(&cloud, path, 3);
+                wait_for("quiet", || (daemon.status()["spot"]["state"] == "quiet").then_some(()));
+                assert_eq!(hook.asked().len(), 0, "{name}: {:?}", hook.asked());
+                cloud.set(COMES);
+                let told = hook.posts(1).remove(0).text();
+                println!("{name}: {told}");
+                assert!(told.contains("\"interrupt\"") && told.contains(id) && told.contains(name), "{name}: {told}");
+                assert_eq!(told.contains("deadline"), has_time, "{name}: {told}");
+                let status = daemon.status();
+                assert_eq!(status["spot"]["state"], "notice");
+                let detail = status["spot"]["detail"].as_str().unwrap();
+                assert_eq!(detail.contains("(in "), has_time, "{name}: {detail}");
+                more_polls(&cloud, path, 4);
+                cloud.set(GOES);
+                let told = hook.posts(2).remove(1).text();
+                assert!(told.contains("interrupt.withdrawn") && told.contains(id), "{name}: {told}");
+                assert_eq!(hook.asked().len(), 2, "{name}");
+            });
+        }
+    });
+}
+
+#[test]
+fn maintenance_and_rebalancing_are_kinds_of_their_own() {
+    std::thread::scope(|scope| {
+        for (name, kind, told_kind) in [
+            ("AWS", Kind::Rebalance, "rebalance"),
+            ("AWS", Kind::Maintenance, "maintenance"),
+            ("GoogleCloud", Kind::Maintenance, "maintenance"),
+            ("Azure", Kind::Maintenance, "maintenance"),
+        ] {
+            scope.spawn(move || {
+                let (cloud, hook, dir) = (Cloud::start(script(name, kind)), hook(), TempDir::new());
+                cloud.set(COMES);
+                let mut daemon = Daemon::start(dir.path(), &cloud.config(name, &hook, ""));
+                let told = hook.posts(1).remove(0).text();
+                println!("{name}: {told}");
+                assert!(told.contains(&format!("\"{told_kind}\"")), "{name}: {told}");
+                daemon.wait_line("ready");
+                let status = wait_for("the status", || {
+                    Some(daemon.status()).filter(|status| status["spot"]["state"] == told_kind)
+                });
+                assert_eq!(status["well"], true, "nothing is down: {status}");
+                assert!(hook.asked().iter().all(|asked| !asked.text().contains("myvmss_7")));
+            });
+        }
+    });
+}
+
+#[test]
+fn one_request_per_interval_and_only_for_what_is_wanted() {
+    let (cloud, hook, dir) = (Cloud::start(script("AWS", Kind::Rebalance)), hook(), TempDir::new());
+    cloud.set(COMES);
+    let more = "rebalance = false\nmaintenance = true";
+    let mut daemon = Daemon::start(dir.path(), &cloud.config("AWS", &hook, more));
+    daemon.wait_line("ready");
+    more_polls(&cloud, "/latest/meta-data/events/maintenance/scheduled", 3);
+    let asked = cloud.http.asked();
+    let path = |part: &str| asked.iter().filter(|asked| asked.path.contains(part)).count();
+    assert_eq!((path("rebalance"), hook.asked().len()), (0, 0));
+    assert_eq!((path("/api/token"), path("identity/document")), (1, 1), "once each");
+    let all = asked.len() - 2;
+    assert!(path("instance-action") * 4 >= all * 3 - 4, "the interrupt has three turns of four: {asked:#?}");
+    let polls: Vec<_> = asked.iter().filter(|asked| asked.path.contains("meta-data/")).collect();
+    let span = polls.last().unwrap().at - polls[0].at;
+    println!("{} requests in {span:?}", polls.len());
+    assert!(polls.len() as u128 <= span.as_millis() / 200 + 2, "{} requests in {span:?}", polls.len());
+}
+
+#[test]
+fn tokens_are_shown_where_they_are_needed() {
+    for name in ["AliCloud", "AWS", "HuaweiCloud"] {
+        let (hook, dir) = (hook(), TempDir::new());
+        let cloud = Cloud::start(Script { hardened: true, ..script(name, Kind::Interrupt) });
+        cloud.set(COMES);
+        let _daemon = Daemon::start(dir.path(), &cloud.config(name, &hook, ""));
+        assert!(hook.posts(1)[0].text().contains("\"interrupt\""), "{name}");
+        assert!(cloud.http.asked().iter().all(|asked| asked.header("x-forwarded-for").is_none()));
+    }
+}
+
+#[test]
+fn azure_is_told_to_go_ahead_only_if_the_owner_wants_that() {
+    for (more, posts) in [("", 0), ("acknowledge = true", 1)] {
+        let (cloud, hook, dir) = (Cloud::start(script("Azure", Kind::Maintenance)), hook(), TempDir::new());
+        cloud.set(COMES);
+        let mut daemon = Daemon::start(dir.path(), &cloud.config("Azure", &hook, more));
+        daemon.wait_line("ready");
+        hook.posts(1);
+        more_polls(&cloud, "/metadata/scheduledevents", 3);
+        let asked: Vec<Asked> = cloud.http.asked().into_iter().filter(|asked| asked.method == "POST").collect();
+        assert_eq!(asked.len(), posts, "{asked:#?}");
+        if let Some(post) = asked.first() {
+            assert_eq!(post.text(), r#"{"StartRequests":[{"EventId":"myvmss_3-602d9444-d2cd-49c7"}]}"#);
+            assert_eq!(post.path, "/metadata/scheduledevents?api-version=2020-07-01");
+        }
+    }
+}
+
+#[test]
+fn a_second_alert_comes_when_the_time_is_near() {
+    let (hook, dir) = (hook(), TempDir::new());
+    let cloud = Cloud::start(Script { lead: Duration::from_secs(7), ..script("AWS", Kind::Interrupt) });
+    cloud.set(COMES);
+    let _daemon = Daemon::start(dir.path(), &cloud.config("AWS", &hook, "countdown = [3]"));
+    let posts = hook.posts(2);
+    let incidents: Vec<String> = posts.iter().map(|post| post.json()["incident"].to_string()).collect();
+    assert_eq!(incidents[0], incidents[1], "{posts:#?}");
+    assert!(posts[1].text().contains("\"interrupt\""), "{}", posts[1].text());
+}
+
+#[test]
+fn google_holds_the_request_until_something_changes() {
+    let (hook, dir) = (hook(), TempDir::new());
+    let time = Arc::new(Mutex::new(Duration::ZERO));
+    let (inside, script) = (Arc::clone(&time), script("GoogleCloud", Kind::Interrupt));
+    let http = FakeHttp::start(move |asked| {
+        let now = || *inside.lock().unwrap();
+        if asked.path.contains("wait_for_change=true") {
+            assert!(asked.path.contains("last_etag=c0ffee00&timeout_sec=20") || now() >= COMES, "{}", asked.path);
+            wait_for("a change", || (now() >= COMES).then_some(()));
+        }
+        answer(&script, asked, 0, now())
+    });
+    let config = format!(
+        "provider = \"GoogleCloud\"\ninterval = 20\n[spot]\nendpoint = \"{}\"\n[alert.webhook]\nurl = \"{}\"\n",
+        http.url(""),
+        hook.url("/hook")
+    );
+    let mut daemon = Daemon::start(dir.path(), &config);
+    daemon.wait_line("ready");
+    // The request itself is listed once it is answered, and what came before it shows that it is under way.
+    http.wait(1, |asked| asked.path.ends_with("/preempted"));
+    wait_for("quiet", || (daemon.status()["spot"]["state"] == "quiet").then_some(()));
+    *time.lock().unwrap() = COMES;
+    assert!(hook.posts(1)[0].text().contains("lead"), "told long before the next interval");
+}
+
+fn spot(config: &str) -> (i32, String) {
+    spot_with(config, &[])
+}
+
+fn spot_with(config: &str, env: &[(&str, &str)]) -> (i32, String) {
+    let dir = TempDir::new();
+    let file = dir.join("c.toml");
+    std::fs::write(&file, config).unwrap();
+    let output = command().arg("--config").arg(&file).arg("spot").envs(env.iter().copied()).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[test]
+fn one_look_shows_every_document() {
+    for (name, id, path, _) in ALL {
+        let cloud = Cloud::start(script(name, Kind::Interrupt));
+        let config = cloud.config(name, &hook(), "");
+        let (code, text) = spot(&config);
+        println!("{text}");
+        assert!(code == 0 && text.contains(id) && text.contains("nothing is announced"), "{name}: {code} {text}");
+        let item = path.rsplit('/').next().unwrap();
+        assert!(text.contains(item), "{name}: {text}");
+        cloud.set(COMES);
+        let (code, text) = spot(&config);
+        println!("{text}");
+        assert!(code == 1 && text.contains("would tell") && text.contains("will be reclaimed"), "{name}: {text}");
+        assert!(cloud.http.asked().len() < 24, "once each: {:#?}", cloud.http.asked());
+    }
+}
+
+#[test]
+fn every_failure_of_a_look_has_a_hint() {
+    let config = |name: &str, url: &str| format!("provider = \"{name}\"\n[spot]\nendpoint = \"{url}\"\n");
+    for (name, id, ..) in ALL {
+        // Nobody listens there.
+        let (code, text) = spot(&config(name, "http://127.0.0.1:9"));
+        assert!(code == 1 && text.contains("no connection") && text.contains("what to do"), "{name}: {text}");
+        // It is another service.
+        let other = FakeHttp::start(|_| Answer::status(404, "<html>404</html>"));
+        let (code, text) = spot(&config(name, &other.url("")));
+        assert!(code == 1 && text.contains("does not look like") && text.contains("`provider` right?"), "{name}: {text}");
+        // It is broken.
+        let broken = Cloud::start(Script { error: Some(500), ..script(name, Kind::Interrupt) });
+        let (code, text) = spot(&config(name, &broken.http.url("")));
+        assert!(code == 1 && text.contains("500") && !text.contains(id), "{name}: {text}");
+    }
+    // Tokens are demanded and not given, as beyond the hop limit.
+    let hardened = Script { hardened: true, ..script("AWS", Kind::Interrupt) };
+    let http = FakeHttp::start(move |asked| match asked.method.as_str() {
+        "PUT" => Answer::Hang,
+        _ => answer(&hardened, asked, 0, Duration::ZERO),
+    });
+    let (code, text) = spot(&config("AWS", &http.url("")));
+    println!("{text}");
+    assert!(code == 1 && text.contains("gives no token") && text.contains("HttpPutResponseHopLimit"), "{text}");
+    let (code, text) = spot("provider = \"LocalHost\"\n");
+    assert!(code == 78 && text.contains("no cloud to ask"), "{text}");
+}
+
+#[test]
+fn neither_a_proxy_nor_a_redirect_leads_anywhere() {
+    let trap = FakeHttp::start(|_| Answer::ok("TRUE"));
+    let url = trap.url("");
+    let env: Vec<(&str, &str)> = ["http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .map(|name| (name, url.as_str()))
+        .collect();
+    for (name, id, ..) in ALL {
+        let cloud = Cloud::start(script(name, Kind::Interrupt));
+        let (code, text) = spot_with(&cloud.config(name, &hook(), ""), &env);
+        assert!(code == 0 && text.contains(id), "{name}: {text}");
+        let to = format!("HTTP/1.1 302 X\r\nlocation: {url}/\r\nmetadata-flavor: Google\r\ncontent-length: 0\r\n\r\n");
+        let moved = FakeHttp::start(move |_| Answer::Raw(to.clone().into_bytes()));
+        let (code, text) = spot_with(&format!("provider = \"{name}\"\n[spot]\nendpoint = \"{}\"\n", moved.url("")), &env);
+        assert!(code == 1 && text.contains("302"), "{name}: {text}");
+    }
+    assert_eq!(trap.asked().len(), 0, "{:?}", trap.asked());
+}
