@@ -277,7 +277,10 @@ fn every_failure_of_a_look_has_a_hint() {
         // It is another service.
         let other = FakeHttp::start(|_| Answer::status(404, "<html>404</html>"));
         let (code, text) = spot(&config(name, &other.url("")));
-        assert!(code == 1 && text.contains("does not look like") && text.contains("`provider` right?"), "{name}: {text}");
+        assert!(
+            code == 1 && text.contains("does not look like") && text.contains("`provider` right?"),
+            "{name}: {text}"
+        );
         // It is broken.
         let broken = Cloud::start(Script { error: Some(500), ..script(name, Kind::Interrupt) });
         let (code, text) = spot(&config(name, &broken.http.url("")));
@@ -310,7 +313,8 @@ fn neither_a_proxy_nor_a_redirect_leads_anywhere() {
         assert!(code == 0 && text.contains(id), "{name}: {text}");
         let to = format!("HTTP/1.1 302 X\r\nlocation: {url}/\r\nmetadata-flavor: Google\r\ncontent-length: 0\r\n\r\n");
         let moved = FakeHttp::start(move |_| Answer::Raw(to.clone().into_bytes()));
-        let (code, text) = spot_with(&format!("provider = \"{name}\"\n[spot]\nendpoint = \"{}\"\n", moved.url("")), &env);
+        let (code, text) =
+            spot_with(&format!("provider = \"{name}\"\n[spot]\nendpoint = \"{}\"\n", moved.url("")), &env);
         assert!(code == 1 && text.contains("302"), "{name}: {text}");
     }
     assert_eq!(trap.asked().len(), 0, "{:?}", trap.asked());

@@ -138,7 +138,11 @@ impl Mock {
             request.query,
             response.status
         );
-        let mut head = format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n", response.status, response.body.len());
+        let mut head = format!(
+            "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n",
+            response.status,
+            response.body.len()
+        );
         for (name, value) in &response.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -157,13 +161,15 @@ impl Mock {
     fn answer(&self, request: &Request) -> Response {
         const LOOK: Duration = Duration::from_millis(50);
         let asked = Instant::now();
-        let hold = request.query("timeout_sec").and_then(|text| text.parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
+        let hold =
+            request.query("timeout_sec").and_then(|text| text.parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
         let waits = request.query("wait_for_change") == Some("true");
         loop {
             let response = self.script.answer(request, self.start, self.begun.elapsed());
-            let same = response.headers.iter().any(|(name, value)| {
-                *name == "ETag" && request.query("last_etag").is_none_or(|last| last == value)
-            });
+            let same = response
+                .headers
+                .iter()
+                .any(|(name, value)| *name == "ETag" && request.query("last_etag").is_none_or(|last| last == value));
             if !waits || !same || asked.elapsed() >= hold {
                 return response;
             }

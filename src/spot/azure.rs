@@ -80,23 +80,20 @@ pub fn classify(answer: &Answer, me: &str) -> Reading {
     let Some(entries) = list::read(&answer.body, &SHAPE, me) else { return Reading::odd("scheduledevents", answer) };
     let mut notices = Vec::new();
     for entry in entries.into_iter().filter(|entry| entry.is_mine) {
-        let [id, kind, status, time, about] = entry.texts;
-        if id.is_empty() || kind.is_empty() {
+        let [id, name, status, time, about] = entry.texts;
+        if id.is_empty() || name.is_empty() {
             continue;
         }
-        let known = TYPES.iter().find(|(name, ..)| *name == kind);
+        let known = TYPES.iter().find(|(known, ..)| *known == name);
         let (_, kind, action, severity) =
             known.copied().unwrap_or(("", Kind::Maintenance, "maintenance", Severity::Warning));
         // An acknowledgement speaks for all machines that an event names.
-        let raw = if entry.machines == 1 && status == "Scheduled" { ALONE } else { "" };
-        let notice = Notice::new(kind, action, raw);
-        notices.push(Notice { severity, key: id, deadline: http::date(&time), about, ..notice });
+        let may_agree = entry.machines == 1 && status == "Scheduled";
+        let notice = Notice::new(kind, action, &name);
+        notices.push(Notice { severity, key: id, deadline: http::date(&time), about, may_agree, ..notice });
     }
     Reading::Notices(notices)
 }
-
-/// Marks an event that has not begun and is about this machine only.
-pub const ALONE: &str = "alone";
 
 /// The body that lets the event `id` begin at once.
 pub fn acknowledgement(id: &str) -> String {
@@ -169,7 +166,8 @@ mod tests {
                 key: "5f0c".to_owned(),
                 deadline: Some(Wall(1_777_658_520_000)),
                 about: "d".to_owned(),
-                ..Notice::new(kind, action, ALONE)
+                may_agree: true,
+                ..Notice::new(kind, action, name)
             };
             assert_eq!(at(200, &body), Reading::one(want), "{name}");
             for end in 1..body.len() {
@@ -188,7 +186,7 @@ mod tests {
         ]);
         let Reading::Notices(notices) = at(200, &body) else { unreachable!() };
         let [only] = notices.try_into().unwrap();
-        assert_eq!((&*only.key, only.deadline, &*only.raw), ("c", None, ""));
+        assert_eq!((&*only.key, only.deadline, only.may_agree), ("c", None, false));
     }
 
     #[test]

@@ -192,7 +192,9 @@ impl Learner {
         } else {
             text.push_str(&excerpt(&answer.body));
         }
-        Why { text, hint: WRONG_CLOUD }
+        // It may be the right one, and keep its tokens from this program.
+        let wants_token = self.service.token.is_some() && matches!(answer.status, 401 | 403);
+        Why { text, hint: if wants_token { self.service.silence } else { WRONG_CLOUD } }
     }
 }
 

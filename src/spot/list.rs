@@ -65,7 +65,8 @@ fn keep(entry: &mut Entry, path: &str, text: &str, shape: &Shape, me: &str) {
         entry.machines = entry.machines.saturating_add(1);
         entry.is_mine |= text.eq_ignore_ascii_case(me);
     } else if let Some(at) = shape.keys.iter().position(|known| *known == key) {
-        text[..text.floor_char_boundary(MAX_TEXT)].clone_into(&mut entry.texts[at]);
+        let end = (0..=MAX_TEXT.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+        text[..end.unwrap_or(0)].clone_into(&mut entry.texts[at]);
     }
 }
 

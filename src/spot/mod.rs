@@ -247,7 +247,7 @@ impl Poller {
         if !self.context.plan.acknowledge || event.kind != Kind::Maintenance {
             return;
         }
-        if let Some((id, azure::ALONE)) = self.tracker.announced(event) {
+        if let Some(id) = self.tracker.agreeable(event) {
             let answer = if self.metadata.acknowledge(id) { "acknowledged" } else { "could not be acknowledged" };
             log::info!("{}: event {id} {answer}", self.context.plan.cloud.name());
         }

@@ -103,6 +103,8 @@ pub struct Notice {
     pub lead: Option<Duration>,
     /// What the cloud says about it; may be empty.
     pub about: String,
+    /// It has not begun and is about this machine only, so that this machine may agree to it.
+    pub may_agree: bool,
     /// The answer as it stood, for the log.
     pub raw: String,
 }
@@ -154,6 +156,7 @@ impl Notice {
             deadline: None,
             lead: None,
             about: String::new(),
+            may_agree: false,
             raw: raw.to_owned(),
         }
     }

@@ -196,12 +196,12 @@ impl Tracker {
         self.state.interrupt().map(|standing| &standing.event)
     }
 
-    /// The cloud's own id of the notice that `event` told, and what the answer said, if that is still so.
-    pub fn announced(&self, event: &Event) -> Option<(&str, &str)> {
+    /// The cloud's own id of the notice that `event` told, if this machine may agree to it.
+    pub fn agreeable(&self, event: &Event) -> Option<&str> {
         let standing = self.state.standing.iter().find(|standing| standing.event.id == event.id)?;
         let is = |watch: &&Watch| watch.is(standing.topic, event.kind, &standing.key);
         let (notice, _) = self.watches.iter().find(is)?.current()?;
-        Some((&standing.key, &notice.raw))
+        notice.may_agree.then_some(&standing.key)
     }
 
     /// The last good answer of this run.

@@ -45,11 +45,10 @@ fn each_event_begins_and_ends_by_itself() {
     let told = look(&mut tracker, 0, 3, &[a.clone(), b.clone()]);
     assert_eq!(kinds(&told), [Kind::Maintenance; 2]);
     assert_ne!(told[0].1, told[1].1);
-    assert_eq!(tracker.state(), SpotState::Expected {
-        kind: Kind::Maintenance,
-        until: a.deadline,
-        action: "reboot".to_owned()
-    });
+    assert_eq!(
+        tracker.state(),
+        SpotState::Expected { kind: Kind::Maintenance, until: a.deadline, action: "reboot".to_owned() }
+    );
     let mut ended = Vec::new();
     for secs in (60..600).step_by(60) {
         // Other topics are quiet all the time.
@@ -78,7 +77,10 @@ fn errors_of_one_topic_are_no_quiet_of_another() {
         assert_eq!(tracker.observe(1, &Reading::Unknown(why), &at(secs)), None);
         assert_eq!(look(&mut tracker, secs, 0, &[]), [], "nothing ends, and the first topic is seen");
     }
-    assert_eq!(kinds(&look(&mut tracker, 400, 0, &[notice(Kind::Interrupt, "", "stop", Some(520))])), [Kind::Interrupt]);
+    assert_eq!(
+        kinds(&look(&mut tracker, 400, 0, &[notice(Kind::Interrupt, "", "stop", Some(520))])),
+        [Kind::Interrupt]
+    );
     assert!(matches!(tracker.state(), SpotState::Notice { .. }));
 }
 
@@ -179,13 +181,13 @@ fn facts_and_weight_come_from_the_notice() {
     let mut tracker = fresh();
     let plain = notice(Kind::Maintenance, "a", "freeze", None);
     let lead = Some(Duration::from_secs(30));
-    let freeze = Notice { severity: Severity::Info, lead, about: "why".to_owned(), ..plain };
+    let freeze = Notice { severity: Severity::Info, lead, about: "why".to_owned(), may_agree: true, ..plain };
     tracker.observe(0, &Reading::one(freeze), &at(0));
     let [event] = tell(&mut tracker, &at(0)).try_into().unwrap();
     assert_eq!(event.severity, Severity::Info);
     assert_eq!(event.fact(Field::Reason), Some(&Fact::Text("why".to_owned())));
     assert_eq!(event.fact(Field::Lead), Some(&Fact::Span(Duration::from_secs(30))));
-    assert_eq!(tracker.announced(&event), Some(("a", "raw")));
+    assert_eq!(tracker.agreeable(&event), Some("a"));
 }
 
 /// Whatever comes, each incident begins once, ends once at most, and no message is told twice.
