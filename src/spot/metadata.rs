@@ -53,14 +53,14 @@ impl Metadata {
     }
 
     /// What `topic` announces to the machine of the name `me`. A service that can is asked to hold the request for
-    /// `hold`, or until something changes.
+    /// `hold`, or until something changes; not at all if that is zero.
     pub fn poll(&mut self, topic: &Topic, me: &str, hold: Duration) -> Reading {
         let mut path = topic.path.to_owned();
         let mut most = TOTAL;
         if let Some(first) = self.service.first.filter(|_| !self.answered) {
             most = first;
         }
-        if topic.waits && !self.etag.is_empty() {
+        if topic.waits && self.is_held() && !hold.is_zero() {
             let hold = hold.clamp(Duration::from_secs(1), LONGEST - HELD);
             most = hold + HELD;
             for part in ["?wait_for_change=true&last_etag=", &self.etag, "&timeout_sec=", &hold.as_secs().to_string()] {

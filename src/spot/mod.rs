@@ -47,6 +47,8 @@ const NAP: Duration = Duration::from_secs(1);
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Events told after one poll: notices, and blindness or its end.
 const MAX_TOLD: usize = 10;
+/// A service is asked to hold a request for so long at most.
+const MAX_HOLD: Duration = Duration::from_secs(60);
 /// Of so many polls, all but one ask for the most urgent topic.
 const TURNS: usize = 4;
 
@@ -165,7 +167,9 @@ impl Poller {
             let held = self.poll();
             let interval = if held { Duration::ZERO } else { self.context.plan.interval };
             let next = begun + interval.max(MIN_INTERVAL);
-            self.learn(next);
+            let now = clock::tick();
+            // A poll that took long leaves a little time for it all the same.
+            self.learn(if next > now { next } else { now + TOTAL });
             if self.wait(next) {
                 return;
             }
@@ -177,10 +181,12 @@ impl Poller {
     fn poll(&mut self) -> bool {
         let at = self.turns.next();
         let topic = &self.topics[at];
-        let was_held = self.metadata.is_held();
-        let interval = self.context.plan.interval;
+        // While this instance is not known there is something else to ask.
+        let known = self.learner.next().is_none();
+        let hold = if known { self.context.plan.interval.min(MAX_HOLD) } else { Duration::ZERO };
+        let was_held = self.metadata.is_held() && known;
         let begun = clock::tick();
-        let mut reading = self.metadata.poll(topic, &self.learner.identity().name, interval);
+        let mut reading = self.metadata.poll(topic, &self.learner.identity().name, hold);
         if let Reading::Notices(notices) = &mut reading {
             notices.retain(|notice| self.context.plan.wants(notice.kind));
             // "Nothing" counts only where it comes from the right service.
@@ -188,13 +194,14 @@ impl Poller {
                 reading = Reading::Unknown(self.learner.why());
             }
         }
-        if at > 0 {
+        // If the first cannot be read either, the reason is the same and has been said.
+        if at > 0 && self.tracker.sees() {
             self.note(at, &reading);
         }
         self.take_in(at, &reading);
         // The answer to a request that is held comes when its time is over, or with news.
-        let in_full = !was_held || at > 0 || clock::tick().since(begun) + MIN_INTERVAL >= interval;
-        self.metadata.is_held() && in_full
+        let in_full = !was_held || at > 0 || clock::tick().since(begun) + MIN_INTERVAL >= hold;
+        self.metadata.is_held() && known && in_full
     }
 
     /// Logs what a topic that is not the first answers, once until it changes.

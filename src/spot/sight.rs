@@ -107,6 +107,11 @@ impl Sight {
         self.seen
     }
 
+    /// The last poll, or the start.
+    pub fn polled(&self) -> Tick {
+        self.polled
+    }
+
     /// Why the last bad answer was bad.
     pub fn why(&self) -> Option<&Why> {
         self.why.as_ref()

@@ -204,6 +204,11 @@ impl Tracker {
         notice.may_agree.then_some(&standing.key)
     }
 
+    /// Whether the last look at the first topic was good.
+    pub fn sees(&self) -> bool {
+        self.sight.last_good().is_some_and(|seen| seen == self.sight.polled())
+    }
+
     /// The last good answer of this run.
     pub fn last_good(&self) -> Option<Tick> {
         self.sight.last_good()

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clouds;
 mod cuts;
 mod fifty;
 mod freeze;

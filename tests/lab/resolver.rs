@@ -23,13 +23,13 @@ const PACE: Pace = Pace { period: Duration::from_secs(1), num: 3, grace: Duratio
 const LONG: Duration = Duration::from_secs(150);
 
 /// Knows every name, as one IPv4 address.
-struct FakeDns {
+pub struct FakeDns {
     silent: Arc<AtomicBool>,
     asked: Arc<AtomicU32>,
 }
 
 impl FakeDns {
-    fn start(at: IpAddr, address: IpAddr) -> FakeDns {
+    pub fn start(at: IpAddr, address: IpAddr) -> FakeDns {
         let socket = UdpSocket::bind(SocketAddr::new(at, 53)).unwrap();
         let dns = FakeDns { silent: Arc::default(), asked: Arc::default() };
         let (silent, asked) = (dns.silent.clone(), dns.asked.clone());
@@ -65,7 +65,7 @@ fn answer(question: &[u8], address: IpAddr) -> Vec<u8> {
 }
 
 /// A client in `site` whose /etc is a folder with the name server at `dns`.
-fn client(site: &Site, dir: &Path, dns: IpAddr, config: &str) -> Daemon {
+pub fn client(site: &Site, dir: &Path, dns: IpAddr, config: &str) -> Daemon {
     let etc = dir.join("etc");
     fs::create_dir_all(&etc).unwrap();
     fs::write(etc.join("resolv.conf"), format!("nameserver {dns}\n")).unwrap();
