@@ -1,7 +1,5 @@
 //! Answers of metadata services, real ones and thousands of damaged ones: none is a notice that holds none.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
-
 #[path = "classify/oracle.rs"]
 mod oracle;
 

@@ -237,6 +237,22 @@ fn google_holds_the_request_until_something_changes() {
     assert!(hook.posts(1)[0].text().contains("lead"), "told long before the next interval");
 }
 
+#[test]
+fn google_is_asked_again_soon_after_a_failure() {
+    let (dir, script, mut failures) = (TempDir::new(), script("GoogleCloud", Kind::Interrupt), 0);
+    let http = FakeHttp::start(move |asked| {
+        if asked.path.ends_with("/preempted") && failures < 2 {
+            failures += 1;
+            return Answer::Say(503, vec!["metadata-flavor: Google"], Vec::new());
+        }
+        answer(&script, asked, 0, Duration::ZERO)
+    });
+    let config = format!("provider = \"GoogleCloud\"\ninterval = \"1h\"\n[spot]\nendpoint = \"{}\"\n", http.url(""));
+    let mut daemon = Daemon::start(dir.path(), &config);
+    daemon.wait_line("preempted answers 503");
+    wait_for("quiet", || (daemon.status()["spot"]["state"] == "quiet").then_some(()));
+}
+
 fn spot(config: &str) -> (i32, String) {
     spot_with(config, &[])
 }

@@ -19,6 +19,9 @@ use crate::spot::timestamp;
 /// The service's IPv6 address, where that is switched on.
 pub const IPV6: &str = "http://[fd00:ec2::254]";
 
+/// Who decided it, where it is not the spot market.
+pub const GROUP: &str = "decided by its Auto Scaling group";
+
 /// The metadata service.
 pub const SERVICE: Service = Service {
     cloud: Cloud::Aws,
@@ -129,7 +132,7 @@ fn lifecycle(answer: &Answer, _: &str) -> Reading {
         (404, _) => Reading::QUIET,
         (200, word @ "Terminated") => {
             let notice = Notice::new(Kind::Interrupt, "terminate", word);
-            Reading::one(Notice { about: "decided by its Auto Scaling group".to_owned(), ..notice })
+            Reading::one(Notice { about: GROUP.to_owned(), ..notice })
         }
         (200, word) if STATES.contains(&word) => Reading::QUIET,
         _ => Reading::odd("target-lifecycle-state", answer),

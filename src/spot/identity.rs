@@ -4,7 +4,7 @@
 use crate::event::{Event, Field};
 use crate::fetch::Answer;
 use crate::json::{Scalar, pick};
-use crate::spot::service::{Document, Service, WRONG_CLOUD, Why, answers, excerpt, item_name, text_of};
+use crate::spot::service::{Document, Service, UNREAD, WRONG_CLOUD, Why, answers, excerpt, item_name, text_of};
 
 /// Bytes of one item.
 const MAX_ITEM: usize = 64;
@@ -122,7 +122,7 @@ impl Learner {
 
     /// Why it is not certain, as far as that is known.
     pub fn why(&self) -> Why {
-        let unread = || Why { text: "the instance id could not be read yet".to_owned(), hint: WRONG_CLOUD };
+        let unread = || Why { text: UNREAD.to_owned(), hint: WRONG_CLOUD };
         self.why.clone().unwrap_or_else(unread)
     }
 

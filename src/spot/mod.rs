@@ -49,6 +49,8 @@ const MIN_INTERVAL: Duration = Duration::from_millis(100);
 const MAX_TOLD: usize = 10;
 /// A service is asked to hold a request for so long at most.
 const MAX_HOLD: Duration = Duration::from_secs(60);
+/// After this a service that holds requests is asked again if it could not be read.
+const RETRY: Duration = Duration::from_secs(2);
 /// Of so many polls, all but one ask for the most urgent topic.
 const TURNS: usize = 4;
 
@@ -164,9 +166,7 @@ impl Poller {
         self.learn(clock::tick() + TOTAL);
         loop {
             let begun = clock::tick();
-            let held = self.poll();
-            let interval = if held { Duration::ZERO } else { self.context.plan.interval };
-            let next = begun + interval.max(MIN_INTERVAL);
+            let next = begun + self.poll().max(MIN_INTERVAL);
             let now = clock::tick();
             // A poll that took long leaves a little time for it all the same.
             self.learn(if next > now { next } else { now + TOTAL });
@@ -176,14 +176,15 @@ impl Poller {
         }
     }
 
-    /// Looks at the topic whose turn it is. True if the next request will be held by the service, so that it can be
-    /// made at once.
-    fn poll(&mut self) -> bool {
+    /// Looks at the topic whose turn it is. Returns how long after the beginning of this poll the next one is due: at
+    /// once if the service will hold that request.
+    fn poll(&mut self) -> Duration {
         let at = self.turns.next();
         let topic = &self.topics[at];
         // While this instance is not known there is something else to ask.
         let known = self.learner.next().is_none();
-        let hold = if known { self.context.plan.interval.min(MAX_HOLD) } else { Duration::ZERO };
+        let interval = self.context.plan.interval;
+        let hold = if known { interval.min(MAX_HOLD) } else { Duration::ZERO };
         let was_held = self.metadata.is_held() && known;
         let begun = clock::tick();
         let mut reading = self.metadata.poll(topic, &self.learner.identity().name, hold);
@@ -201,7 +202,12 @@ impl Poller {
         self.take_in(at, &reading);
         // The answer to a request that is held comes when its time is over, or with news.
         let in_full = !was_held || at > 0 || clock::tick().since(begun) + MIN_INTERVAL >= hold;
-        self.metadata.is_held() && known && in_full
+        match &reading {
+            // Where nothing says when the end comes, it is near.
+            Reading::Unknown(_) if topic.waits => interval.min(RETRY),
+            _ if self.metadata.is_held() && known && in_full => Duration::ZERO,
+            _ => interval,
+        }
     }
 
     /// Logs what a topic that is not the first answers, once until it changes.

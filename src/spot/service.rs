@@ -15,6 +15,9 @@ const EXCERPT: usize = 40;
 /// What a person can do when the answers are not those of the configured cloud.
 pub const WRONG_CLOUD: &str = "is `provider` right? until it is, no notice is heard";
 
+/// Why nothing is known yet.
+pub const UNREAD: &str = "the instance id could not be read yet";
+
 /// One cloud's metadata service.
 pub struct Service {
     /// Whose it is.

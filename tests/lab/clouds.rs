@@ -13,7 +13,7 @@ use std::time::Duration;
 use interrupt_callback::clock;
 use mock::{CLOUDS, Kind, Request, Script};
 
-use crate::common::daemon::Daemon;
+use crate::common::daemon::{Daemon, command};
 use crate::common::http::{Answer, Asked, FakeHttp};
 use crate::common::{TempDir, wait_within};
 use crate::net::{Site, lab, run};
@@ -86,6 +86,38 @@ fn real_addresses_with_the_default_configuration() {
         let _daemon = site.daemon(dir.path(), &config);
         assert!(hook.posts(count + 1)[count].text().contains("\"interrupt\""));
         assert!(!v6.asked().is_empty());
+    });
+}
+
+#[test]
+fn auto_goes_by_what_the_firmware_says() {
+    lab(|| {
+        let (dir, dmi) = (TempDir::new(), "/sys/class/dmi/id");
+        run(&["mount", "-t", "tmpfs", "none", "/sys/class"]);
+        fs::create_dir_all(dmi).unwrap();
+        let file = dir.join("c.toml");
+        fs::write(
+            &file,
+            "provider = \"Auto\"\n[keepalive.server]\nlisten = \"127.0.0.1:0\"\nkey = \"0123456789abcdef\"\n",
+        )
+        .unwrap();
+        let check = || {
+            let output = command().arg("check").arg("--config").arg(&file).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+        };
+        let text = check();
+        assert!(text.contains("names no known cloud") && !text.contains("  spot "), "{text}");
+        for (item, value, line) in [
+            ("product_name", "Alibaba Cloud ECS\n", "spot     AliCloud every 10s"),
+            ("sys_vendor", "Amazon EC2\n", "spot     AWS every 5s"),
+            ("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77\n", "spot     Azure every 1s"),
+        ] {
+            fs::write(format!("{dmi}/{item}"), value).unwrap();
+            let text = check();
+            assert!(text.contains(line) && !text.contains("no known cloud"), "{text}");
+            fs::remove_file(format!("{dmi}/{item}")).unwrap();
+        }
     });
 }
 

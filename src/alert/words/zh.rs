@@ -155,6 +155,8 @@ pub(super) static WORDS: Words = Words {
         (E::Protocol.text(), "应答不是 HTTP 或中断"),
         (E::TooLarge.text(), "应答过大"),
         (E::BadUrl.text(), "地址不可用"),
+        (aws::GROUP, "由其弹性伸缩组决定"),
+        (service::UNREAD, "尚未读到实例 ID"),
         ("it said goodbye and is overdue", "主动停止后逾期未恢复"),
         ("its cloud had announced it", "云厂商已提前通知"),
         ("it left for good", "主动退出"),
