@@ -76,14 +76,6 @@ kinds! {
     Interrupt = "interrupt", Critical, Begin;
     /// The cloud took its notice back.
     InterruptWithdrawn = "interrupt.withdrawn", Info, End;
-    /// The cloud expects that it will soon reclaim this instance.
-    Rebalance = "rebalance", Warning, Begin;
-    /// The cloud no longer says so.
-    RebalanceOver = "rebalance.over", Info, End;
-    /// The cloud will reboot, move, freeze or stop this instance.
-    Maintenance = "maintenance", Warning, Begin;
-    /// It did, or will not.
-    MaintenanceOver = "maintenance.over", Info, End;
     /// A host fell silent.
     Offline = "offline", Critical, Begin;
     /// A silent host is back.
@@ -114,6 +106,14 @@ kinds! {
     Blind = "blind", Warning, Begin;
     /// The metadata service answers again.
     Seeing = "seeing", Info, End;
+    /// The cloud expects that it will soon reclaim this instance.
+    Rebalance = "rebalance", Warning, Begin;
+    /// The cloud no longer says so.
+    RebalanceOver = "rebalance.over", Info, End;
+    /// The cloud will reboot, move, freeze or stop this instance.
+    Maintenance = "maintenance", Warning, Begin;
+    /// It did, or will not.
+    MaintenanceOver = "maintenance.over", Info, End;
     /// A heartbeat was refused: old protocol, name taken, roster full.
     Refused = "refused", Warning, Single;
     /// A channel refuses alerts for a reason that a person must mend.

@@ -105,7 +105,7 @@ pub fn run(context: SpotContext) {
 
 /// Whose turn it is: one request is made per interval. The first topic has three turns of four, and the others share
 /// the fourth.
-pub struct Turns {
+struct Turns {
     turn: usize,
     /// Topics besides the first.
     others: Vec<usize>,
@@ -238,12 +238,13 @@ impl Poller {
 
     /// Passes on what is due. What finds no room stays due until the next poll.
     fn tell(&mut self, now: &Now) {
+        let mut told = Vec::new();
         for _ in 0..MAX_TOLD {
-            let Some(due) = self.tracker.due(self.learner.identity(), now) else { return };
+            let Some(due) = self.tracker.due(self.learner.identity(), now) else { break };
             let json = due.json();
             let after = After::Small { name: STATE_NAME.to_owned(), json: json.clone() };
             if !self.context.board.post(Some(due.event.clone()), after) {
-                return;
+                break;
             }
             *lock(&self.context.saved) = Some(json);
             let event = self.tracker.commit(due);
@@ -251,6 +252,10 @@ impl Poller {
                 self.context.carrier.put(&event, self.context.told_by_us);
             }
             self.log_told(&event);
+            told.push(event);
+        }
+        // It takes time, so it comes when all is told.
+        for event in told {
             self.acknowledge(&event);
         }
     }

@@ -25,6 +25,7 @@ fn commands() {
         ("simulate offline", None, Command::Simulate(Kind::Offline)),
         ("simulate online", None, Command::Simulate(Kind::Online)),
         ("keygen", None, Command::Keygen),
+        ("spot", None, Command::Spot),
         ("forget web*", None, Command::Forget("web*".to_owned())),
         ("leave", None, Command::Leave),
         ("silence web*", None, silence("web*", Lasts::Open)),
