@@ -199,6 +199,29 @@ fn azure_is_told_to_go_ahead_only_if_the_owner_wants_that() {
 }
 
 #[test]
+fn the_first_answer_of_azure_may_take_long() {
+    let (dir, hook, script, mut slow) = (TempDir::new(), hook(), script("Azure", Kind::Interrupt), true);
+    let http = FakeHttp::start(move |asked| {
+        if asked.path.starts_with("/metadata/scheduledevents") && std::mem::take(&mut slow) {
+            let end = clock::tick() + Duration::from_secs(4);
+            wait_for("the feature", || (clock::tick() >= end).then_some(()));
+        }
+        answer(&script, asked, clock::wall().secs() - 100, COMES)
+    });
+    let config = format!(
+        "provider = \"Azure\"\n[spot]\nendpoint = \"{}\"\n[alert.webhook]\nurl = \"{}\"\n",
+        http.url(""),
+        hook.url("/hook")
+    );
+    let mut daemon = Daemon::start(dir.path(), &config);
+    daemon.wait_line("ready");
+    hook.posts(1);
+    let asked = http.asked();
+    let first = asked.iter().filter(|asked| asked.path.starts_with("/metadata/scheduledevents")).count();
+    assert!(first <= 2 && !daemon.output().contains("no good answer"), "{asked:#?}");
+}
+
+#[test]
 fn a_second_alert_comes_when_the_time_is_near() {
     let (hook, dir) = (hook(), TempDir::new());
     let cloud = Cloud::start(Script { lead: Duration::from_secs(7), ..script("AWS", Kind::Interrupt) });
@@ -297,6 +320,12 @@ fn every_failure_of_a_look_has_a_hint() {
             code == 1 && text.contains("does not look like") && text.contains("`provider` right?"),
             "{name}: {text}"
         );
+        // Something answers everything with one page or word.
+        for body in ["<html>2026-05-01T18:02:00Z</html>", "TRUE", "[]", "{}"] {
+            let portal = FakeHttp::start(move |_| Answer::ok(body));
+            let (code, text) = spot(&config(name, &portal.url("")));
+            assert!(code == 1 && !text.contains("would tell"), "{name} {body}: {text}");
+        }
         // It is broken.
         let broken = Cloud::start(Script { error: Some(500), ..script(name, Kind::Interrupt) });
         let (code, text) = spot(&config(name, &broken.http.url("")));

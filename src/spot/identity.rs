@@ -218,9 +218,12 @@ fn item(text: &str) -> String {
     }
 }
 
-/// Ids look like `i-bp67acfmxazb4ph` and `ins-a1b2c3d4`; older ones differ, so the check is lenient.
+/// Ids look like `i-bp67acfmxazb4ph` and `4520031799277581759`; older ones differ, so the check is lenient. A bare word
+/// is what something else answers to everything.
 fn is_instance_id(text: &str) -> bool {
-    (3..=MAX_ITEM).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    (3..=MAX_ITEM).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && text.bytes().any(|b| !b.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
@@ -339,6 +342,7 @@ mod tests {
             (404, "", "instance-id answers 404"),
             (403, "i-abc", "instance-id answers 403"),
             (200, "", "instance-id answers \"\""),
+            (200, "TRUE", "instance-id answers \"TRUE\""),
             (200, "<html><body>Log in</body></html>", "answers \"<html><body>Log in</body></html>\""),
         ] {
             let learner = learn(Cloud::AliCloud, &[("document", 404, ""), ("/instance-id", status, body)]);
