@@ -24,7 +24,7 @@ _interrupt_callback() {
     esac
     local -a words=()
     case $command in
-    "") words=(run check test status history silence unsilence note reload simulate forget leave keygen version help) ;;
+    "") words=(run check test status history silence unsilence note reload simulate spot forget leave keygen version help) ;;
     test) mapfile -t words < <(_interrupt_callback_names CHANNEL) ;;
     history) mapfile -t words < <(_interrupt_callback_names HOST) ;;
     silence) mapfile -t words < <(_interrupt_callback_names HOST) ;;

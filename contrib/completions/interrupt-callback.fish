@@ -13,7 +13,7 @@ function __interrupt_callback_names --argument-names heading
         end
     end
 end
-set -l commands run check test status history silence unsilence note reload simulate forget leave keygen version help
+set -l commands run check test status history silence unsilence note reload simulate spot forget leave keygen version help
 complete -c interrupt-callback -f
 complete -c interrupt-callback -s c -l config -r -F -d 'read this file'
 complete -c interrupt-callback -l json -d 'status or history as JSON'
@@ -31,6 +31,7 @@ complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a note -d 'what this host\'s beats say of it'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a reload -d 'make the running daemon read its configuration again, as SIGHUP does'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a simulate -d 'make the running daemon tell an exercise'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a spot -d 'ask the cloud once'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a forget -d 'take hosts off the running daemon\'s roster'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a leave -d 'say goodbye to the heartbeat servers for good'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'print a new key'
