@@ -75,7 +75,7 @@ fn minutes(text: &str) -> Option<u16> {
     let number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u16>().ok())?;
     let good = matches!(hours.len(), 1 | 2) && minutes.len() == 2;
     let (hours, minutes) = (number(hours)?, number(minutes)?);
-    (good && minutes < 60).then_some(hours * 60 + minutes)
+    (good && minutes < 60).then(|| hours * 60 + minutes)
 }
 
 #[cfg(test)]
@@ -99,6 +99,7 @@ mod tests {
             ("02:00-", None),
             ("02:00–04:30", None),
             ("02:00-04:30-05:00", None),
+            ("2000:00-1:00", None),
             ("99999:00-1:00", None),
             ("", None),
         ] {
