@@ -133,6 +133,26 @@ fn every_bad_answer_is_tried_again() {
 }
 
 #[test]
+fn bad_answers_one_after_the_other_are_tried_again_later_and_later() {
+    let answers =
+        [Answer::status(500, ""), Answer::Drop, Answer::Raw(b"garbage\r\n\r\n".to_vec()), Answer::status(429, "")];
+    let mut count = 0;
+    let hook = FakeHttp::start(move |_| {
+        count += 1;
+        answers.get(count - 1).cloned().unwrap_or_else(|| Answer::ok(""))
+    });
+    let dir = TempDir::new();
+    let mut daemon = Daemon::start(dir.path(), &config(&hook));
+    daemon.ready();
+    vanish(&daemon, "one");
+    let posts = hook.posts(5);
+    assert!(posts.windows(2).all(|pair| pair[0].json()["id"] == pair[1].json()["id"]));
+    let times: Vec<Duration> = posts.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+    println!("{times:?}");
+    assert!(times[0] >= Duration::from_millis(700) && times[3] >= Duration::from_secs(7), "{times:?}");
+}
+
+#[test]
 fn a_feishu_error_in_a_200_is_no_success() {
     let feishu = FakeHttp::start(|_| Answer::ok(r#"{"code":19024,"msg":"Key Words Not Found"}"#));
     let dir = TempDir::new();
