@@ -56,19 +56,7 @@ struct Look<'a> {
 impl Look<'_> {
     /// Learns which instance this is, and says it. True if it is one of this cloud.
     fn learn(&mut self) -> bool {
-        let end = clock::tick() + LEARN;
-        while let Some(path) = self.learner.next() {
-            let more = match self.metadata.get(path, end) {
-                Ok(answer) => self.learner.hear(&answer),
-                Err(error) => {
-                    self.learner.unanswered(self.metadata.why(error));
-                    false
-                }
-            };
-            if !more {
-                break;
-            }
-        }
+        self.metadata.learn(&mut self.learner, clock::tick() + LEARN, &|| false);
         if self.learner.is_verified() {
             line("instance", &self.learner.identity().text());
         } else {

@@ -7,6 +7,7 @@ use crate::clock::{self, Tick};
 use crate::fetch::{Answer, Fetch, FetchError, Limits, Request, host_of};
 use crate::resolve::Resolver;
 use crate::spot::azure;
+use crate::spot::identity::Learner;
 use crate::spot::service::{Reading, Service, TokenRules, Topic, WRONG_CLOUD, Why, answers, text_of};
 use crate::spot::token::{LIFE, Token};
 
@@ -121,6 +122,25 @@ impl Metadata {
             FetchError::Tls | FetchError::Protocol | FetchError::TooLarge => "",
         };
         Why { text: [self.host(), ": ", error.text()].concat(), hint }
+    }
+
+    /// Asks what `learner` still wants to know, until `end` or until `stop`; a fault ends it for this time.
+    pub fn learn(&mut self, learner: &mut Learner, end: Tick, stop: &dyn Fn() -> bool) {
+        while let Some(path) = learner.next() {
+            if stop() || clock::tick() >= end {
+                break;
+            }
+            let more = match self.get(path, end) {
+                Ok(answer) => learner.hear(&answer),
+                Err(error) => {
+                    learner.unanswered(self.why(error));
+                    false
+                }
+            };
+            if !more {
+                break;
+            }
+        }
     }
 
     /// Reads `path`. A token is had first where one is due, and once more if it is refused.

@@ -274,21 +274,8 @@ impl Poller {
     /// Learns which instance this is, until `end` at the latest; a fault ends it for this time.
     fn learn(&mut self, end: Tick) {
         let before = self.learner.is_verified();
-        while let Some(path) = self.learner.next() {
-            if self.context.stop.is_stopped() || clock::tick() >= end {
-                break;
-            }
-            let more = match self.metadata.get(path, end) {
-                Ok(answer) => self.learner.hear(&answer),
-                Err(error) => {
-                    self.learner.unanswered(self.metadata.why(error));
-                    false
-                }
-            };
-            if !more {
-                break;
-            }
-        }
+        let stop = &self.context.stop;
+        self.metadata.learn(&mut self.learner, end, &|| stop.is_stopped());
         if self.learner.is_verified() != before {
             log::info!("{}: this is {}", self.context.plan.cloud.name(), self.learner.identity().text());
         }
