@@ -37,13 +37,37 @@ pub struct Text {
     /// What happened, and to whom.
     pub title: String,
     /// Facts, and the id as the last line.
-    pub lines: Vec<String>,
+    pub lines: Vec<Line>,
+}
+
+/// A line of a message: a fact with its label, or words alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Empty for words alone.
+    pub label: &'static str,
+    /// What stands between label and words; empty without a label.
+    pub colon: &'static str,
+    /// The value, or the words.
+    pub text: String,
+}
+
+impl Line {
+    /// Words alone.
+    pub fn plain(text: String) -> Line {
+        Line { label: "", colon: "", text }
+    }
+
+    /// Label and value in one.
+    pub fn whole(&self) -> String {
+        [self.label, self.colon, &self.text].concat()
+    }
 }
 
 impl Text {
     /// All lines but the title.
     pub fn body(&self) -> String {
-        self.lines.join("\n")
+        let lines: Vec<String> = self.lines.iter().map(Line::whole).collect();
+        lines.join("\n")
     }
 }
 
@@ -64,7 +88,7 @@ pub fn render(message: &Message, language: Language, prefix: &str, now: &Now, zo
                 (_, members) => voice.one(members[0]),
             };
             id.truncate(ID_DIGITS);
-            lines.push(["id ", &id].concat());
+            lines.push(Line::plain(["id ", &id].concat()));
             (title, lines)
         }
     };
@@ -126,7 +150,7 @@ struct Voice<'a> {
 }
 
 impl Voice<'_> {
-    fn one(&self, event: &Event) -> (String, Vec<String>) {
+    fn one(&self, event: &Event) -> (String, Vec<Line>) {
         let mut title = self.title(event);
         let mut remarks = String::new();
         if let Some((late, false)) = self.distance(&event.at)
@@ -135,7 +159,7 @@ impl Voice<'_> {
             title.push_str(&self.words.fill(self.words.delayed_by, "", Some(late), 0));
             remarks = [&self.apart((late, false)), self.words.comma, self.words.delayed].concat();
         }
-        let mut lines = vec![self.line(self.words.time, &self.time(&event.at, &remarks))];
+        let mut lines = vec![self.line(self.words.time, self.time(&event.at, &remarks))];
         let mut facts = Vec::new();
         for (field, fact) in &event.facts {
             if !tells(event.kind, *field) {
@@ -146,7 +170,7 @@ impl Voice<'_> {
         (title, lines)
     }
 
-    fn over(&self, begin: &Event, end: &Event) -> (String, Vec<String>) {
+    fn over(&self, begin: &Event, end: &Event) -> (String, Vec<Line>) {
         let mut facts = merged(begin, end);
         let mut from = begin.at;
         for field in [Field::LastBeat, Field::Since] {
@@ -168,13 +192,13 @@ impl Voice<'_> {
             title.push_str(self.words.forgotten);
         }
         let [first, last] = self.words.from_to;
-        let mut lines = vec![self.line(first, &self.time(&from, "")), self.line(last, &self.time(&end.at, ""))];
+        let mut lines = vec![self.line(first, self.time(&from, "")), self.line(last, self.time(&end.at, ""))];
         facts.retain(|(field, _)| !matches!(field, Field::Since | Field::LastBeat | Field::Duration));
         self.facts(end.kind, &facts, &mut lines);
         (title, lines)
     }
 
-    fn digest(&self, members: &[&Event]) -> (String, Vec<String>) {
+    fn digest(&self, members: &[&Event]) -> (String, Vec<Line>) {
         let rows = rows(members);
         let group = rows[0].0.group;
         let together = group.is_some() && rows.iter().all(|(event, _)| event.group == group);
@@ -183,10 +207,11 @@ impl Voice<'_> {
         let mut lines = Vec::new();
         for (event, end) in rows.iter().take(MAX_DIGEST_LINES) {
             let test = if mark && is_test(&[event]) { self.words.test } else { "" };
-            lines.push(self.row(event, *end, together, test));
+            lines.push(Line::plain(self.row(event, *end, together, test)));
         }
         if rows.len() > MAX_DIGEST_LINES {
-            lines.push(self.words.fill(self.words.more, "", None, (rows.len() - MAX_DIGEST_LINES) as i64));
+            let more = (rows.len() - MAX_DIGEST_LINES) as i64;
+            lines.push(Line::plain(self.words.fill(self.words.more, "", None, more)));
         }
         if together {
             self.shared(members, &mut lines);
@@ -202,10 +227,10 @@ impl Voice<'_> {
         match (end, event.fact(Field::LastBeat)) {
             (Some(end), _) => {
                 let (title, lines) = self.over(event, end);
-                [mark, &title, open, &lines[0], self.words.comma, &lines[1], close].concat()
+                [mark, &title, open, &lines[0].whole(), self.words.comma, &lines[1].whole(), close].concat()
             }
             (None, Some(Fact::Time(last))) if together && matches!(event.kind, Kind::Offline | Kind::Reminder) => {
-                let last = self.line(self.words.label(event.kind, Field::LastBeat), &self.time(last, ""));
+                let last = self.line(self.words.label(event.kind, Field::LastBeat), self.time(last, "")).whole();
                 [mark, &title, open, &last, close].concat()
             }
             (None, None) if together && matches!(event.kind, Kind::Offline | Kind::Reminder) => {
@@ -259,7 +284,7 @@ impl Voice<'_> {
     }
 
     /// Adds what many members of a group say, each thing once.
-    fn shared(&self, members: &[&Event], lines: &mut Vec<String>) {
+    fn shared(&self, members: &[&Event], lines: &mut Vec<Line>) {
         let mut facts: Vec<(Field, &Fact)> = Vec::new();
         for field in SHARED {
             for event in members.iter().filter(|event| !tells(event.kind, field)) {
@@ -327,13 +352,13 @@ impl Voice<'_> {
         if event.kind == Kind::Steady
             && let Some(Fact::Text(state)) = event.fact(Field::State)
         {
-            title = self.line(&title, &clean(&self.words.phrase(state), MAX_TITLE_NAME));
+            title = [&title, self.words.colon, &clean(&self.words.phrase(state), MAX_TITLE_NAME)].concat();
         }
         title
     }
 
     /// Adds a line for each of `facts`, which belong to a message of `kind`.
-    fn facts(&self, kind: Kind, facts: &[(Field, &Fact)], lines: &mut Vec<String>) {
+    fn facts(&self, kind: Kind, facts: &[(Field, &Fact)], lines: &mut Vec<Line>) {
         for (field, fact) in facts.iter().take(MAX_FACTS) {
             let value = match fact {
                 Fact::Text(load) if *field == Field::Load => self.load(&clean(load, MAX_FACT)),
@@ -344,7 +369,7 @@ impl Voice<'_> {
                     self.time(moment, &self.distance(moment).map(|apart| self.apart(apart)).unwrap_or_default())
                 }
             };
-            lines.push(self.line(self.words.label(kind, *field), &value));
+            lines.push(self.line(self.words.label(kind, *field), value));
         }
     }
 
@@ -356,8 +381,8 @@ impl Voice<'_> {
         }
     }
 
-    fn line(&self, label: &str, value: &str) -> String {
-        [label, self.words.colon, value].concat()
+    fn line(&self, label: &'static str, text: String) -> Line {
+        Line { label, colon: self.words.colon, text }
     }
 
     /// Local time with `remarks` in brackets. If the clock was never set, the distance takes its place.

@@ -4,22 +4,12 @@ use std::time::Duration;
 
 use crate::clock::{Boot, Now, Tick, Wall};
 use crate::config::plan::{ChannelKind, ChannelPlan, Language};
-use crate::event::{Event, Id, Kind, Moment, Severity};
+use crate::event::{Event, Id, Kind, Moment};
 
 /// A channel that takes everything.
 pub fn plan(name: &str) -> ChannelPlan {
-    ChannelPlan {
-        name: name.to_owned(),
-        kind: ChannelKind::Command { argv: vec!["true".to_owned()] },
-        language: Language::En,
-        prefix: String::new(),
-        min_severity: Severity::Info,
-        only: Vec::new(),
-        not: Vec::new(),
-        hosts: Vec::new(),
-        timeout: Duration::from_secs(1),
-        per_minute: None,
-    }
+    let kind = ChannelKind::Command { argv: vec!["true".to_owned()] };
+    ChannelPlan::new(name, kind, Language::En, Duration::from_secs(1))
 }
 
 /// A moment `ms` after the boot.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{mutter, say};
-use crate::config::plan::{Auth, ChannelKind, Language, Plan};
+use crate::config::plan::{Auth, Language, Plan};
 use crate::config::units::show_span;
 
 /// Exit code of a configuration that is wrong or empty (`EX_CONFIG` of sysexits.h).
@@ -71,13 +71,16 @@ fn summary(file: &str, plan: &Plan) -> String {
         line("upstream ", &["asked every ", &show_span(upstream.period)]);
     }
     for channel in &plan.channels {
-        let kind = match channel.kind {
-            ChannelKind::Feishu { .. } => " (feishu, ",
-            ChannelKind::Webhook(_) => " (webhook, ",
-            ChannelKind::Command { .. } => " (command, ",
-            ChannelKind::Log => " (log, ",
-        };
-        line("alert    ", &[&channel.name, kind, if channel.language == Language::Zh { "zh)" } else { "en)" }]);
+        line(
+            "alert    ",
+            &[
+                &channel.name,
+                " (",
+                channel.kind.name(),
+                ", ",
+                if channel.language == Language::Zh { "zh)" } else { "en)" },
+            ],
+        );
     }
     line("state    ", &[&plan.state_dir.to_string_lossy()]);
     line("control  ", &[&plan.control.to_string_lossy()]);

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::message::render;
+use crate::alert::message::{Line, render};
 use crate::alert::{Form, Message};
 use crate::cli::{EXIT_CONFIG, EXIT_FAILURE, fail, mutter, say};
 use crate::clock;
@@ -107,8 +107,8 @@ impl Look<'_> {
                 let message = Message { id: event.id, form: Form::One, members: vec![Arc::new(event)] };
                 let text = render(&message, Language::En, "", &now, &self.zone);
                 line("  would tell", &text.title);
-                for fact in &text.lines {
-                    line("", fact);
+                for fact in text.lines.iter().map(Line::whole) {
+                    line("", &fact);
                 }
             }
         }

@@ -1,11 +1,15 @@
 //! `[alert.NAME]`: channels.
 
+mod bots;
+mod service;
+mod webhook;
+
 use std::time::Duration;
 
-use crate::config::plan::{ChannelKind, ChannelPlan, Language, Method, WebhookPlan};
+use crate::alert::channel::presets::PRESETS;
+use crate::config::plan::{ChannelKind, ChannelPlan, Language};
 use crate::config::problem::quoted;
 use crate::config::table::{Item, Table};
-use crate::config::template::unknown_field;
 use crate::config::units::nearest;
 use crate::config::url;
 use crate::event::{Kind, Phase, Severity};
@@ -19,8 +23,6 @@ const MAX_NAME: usize = 32;
 const MAX_PREFIX: usize = 64;
 /// Bytes of one glob in `hosts`: a host name has at most 128.
 const MAX_GLOB: usize = 128;
-/// Entries of `headers`.
-const MAX_HEADERS: usize = 32;
 /// One attempt's shortest and longest deadline.
 const TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(120));
 /// One attempt's deadline over HTTP.
@@ -33,7 +35,28 @@ const FEISHU_PER_MINUTE: u32 = 90;
 /// Names of `language`, in the order of [`LANGUAGES`].
 const LANGUAGE_NAMES: [&str; 2] = ["en", "zh"];
 const LANGUAGES: [Language; 2] = [Language::En, Language::Zh];
-const KIND_NAMES: [&str; 4] = ["feishu", "webhook", "command", "log"];
+
+/// A kind of channel that needs code.
+struct Row {
+    name: &'static str,
+    /// What it speaks, how long an attempt may take, and messages a minute, unless told otherwise.
+    usual: (Language, Duration, Option<u32>),
+    /// Reads the keys that only this kind has.
+    read: fn(&mut Table<'_>) -> Option<ChannelKind>,
+}
+
+const ROWS: [Row; 4] = [
+    Row { name: "feishu", usual: (Language::Zh, HTTP_TIMEOUT, Some(FEISHU_PER_MINUTE)), read: bots::feishu },
+    Row { name: "webhook", usual: (Language::En, HTTP_TIMEOUT, None), read: webhook::webhook },
+    Row { name: "command", usual: (Language::En, COMMAND_TIMEOUT, None), read: webhook::command },
+    Row { name: LOG, usual: (Language::En, HTTP_TIMEOUT, None), read: |_| Some(ChannelKind::Log) },
+];
+const LOG: &str = "log";
+
+/// The names of all kinds: first those of [`ROWS`], then those of [`PRESETS`].
+fn kind_names() -> Vec<&'static str> {
+    ROWS.iter().map(|row| row.name).chain(PRESETS.iter().map(|preset| preset.name)).collect()
+}
 
 /// `language`, in the file or in a channel.
 pub fn language(table: &mut Table<'_>) -> Option<Language> {
@@ -54,18 +77,7 @@ pub fn channels(root: &mut Table<'_>, spoken: Option<Language>) -> Vec<ChannelPl
         }
     }
     if alert.is_none_or(|alert| alert.is_empty()) {
-        channels.push(ChannelPlan {
-            name: "log".to_owned(),
-            kind: ChannelKind::Log,
-            language: spoken.unwrap_or(Language::En),
-            prefix: String::new(),
-            min_severity: Severity::Info,
-            only: Vec::new(),
-            not: Vec::new(),
-            hosts: Vec::new(),
-            timeout: HTTP_TIMEOUT,
-            per_minute: None,
-        });
+        channels.push(ChannelPlan::new(LOG, ChannelKind::Log, spoken.unwrap_or(Language::En), HTTP_TIMEOUT));
     }
     channels
 }
@@ -77,11 +89,12 @@ fn channel(name: &str, item: &Item<'_>, spoken: Option<Language>) -> Option<Chan
         return item.bad("a channel's name has 1 to 32 letters, digits, - and _");
     }
     let mut table = item.table()?;
+    let names = kind_names();
     let kind = match table.get("kind") {
-        Some(kind) => KIND_NAMES[kind.choice(&KIND_NAMES)?],
-        None => match KIND_NAMES.iter().find(|kind| **kind == name) {
+        Some(kind) => kind.choice(&names)?,
+        None => match names.iter().position(|kind| *kind == name) {
             Some(kind) => kind,
-            None => return no_kind(item, name),
+            None => return no_kind(item, name, &names),
         },
     };
     let own_language = language(&mut table);
@@ -93,37 +106,33 @@ fn channel(name: &str, item: &Item<'_>, spoken: Option<Language>) -> Option<Chan
     let not = not_kinds(table.get("not"), &only);
     let hosts = hosts(table.get("hosts"));
     let per_minute = table.whole("per_minute", 1, 6000);
-    let timeout = match kind {
-        "log" => None,
-        _ => table.span("timeout", TIMEOUT),
-    };
-    let (kind, language, timeout_default, rate_default) = match kind {
-        "feishu" => (feishu(&mut table), Language::Zh, HTTP_TIMEOUT, Some(FEISHU_PER_MINUTE)),
-        "webhook" => (webhook(&mut table), Language::En, HTTP_TIMEOUT, None),
-        "command" => (command(&mut table), Language::En, COMMAND_TIMEOUT, None),
-        _ => (Some(ChannelKind::Log), Language::En, HTTP_TIMEOUT, None),
+    let timeout = if names[kind] == LOG { None } else { table.span("timeout", TIMEOUT) };
+    let (read, (usual_language, usual_timeout, usual_rate)) = match ROWS.get(kind) {
+        Some(row) => ((row.read)(&mut table), row.usual),
+        None => {
+            let preset = &PRESETS[kind - ROWS.len()];
+            (service::service(&mut table, preset), (preset.language, HTTP_TIMEOUT, preset.per_minute))
+        }
     };
     table.finish();
+    let language = own_language.or(spoken).unwrap_or(usual_language);
     Some(ChannelPlan {
-        name: name.to_owned(),
-        kind: kind?,
-        language: own_language.or(spoken).unwrap_or(language),
         prefix,
         min_severity,
         only,
         not,
         hosts,
-        timeout: timeout.unwrap_or(timeout_default),
-        per_minute: per_minute.or(rate_default),
+        per_minute: per_minute.or(usual_rate),
+        ..ChannelPlan::new(name, read?, language, timeout.unwrap_or(usual_timeout))
     })
 }
 
-fn no_kind(item: &Item<'_>, name: &str) -> Option<ChannelPlan> {
-    item.bad(&match nearest(name, &KIND_NAMES) {
+fn no_kind(item: &Item<'_>, name: &str, names: &[&str]) -> Option<ChannelPlan> {
+    item.bad(&match nearest(name, names) {
         Some(near) => {
             ["is no kind of channel; did you mean [alert.", near, "]? (or add kind = \"", near, "\")"].concat()
         }
-        None => ["is no kind of channel; add kind = \"…\": ", &KIND_NAMES.join(", ")].concat(),
+        None => ["is no kind of channel; add kind = \"…\": ", &names.join(", ")].concat(),
     })
 }
 
@@ -180,98 +189,4 @@ pub fn address(item: &Item<'_>, secret: &Secret) -> Option<url::HttpUrl> {
         item.warn("plain http over a public network: everyone on the way can read it; use https");
     }
     Some(url)
-}
-
-fn feishu(table: &mut Table<'_>) -> Option<ChannelKind> {
-    let item = table.need("webhook", "");
-    let secret = table.need("secret", "; write secret = \"\" for a bot without signature");
-    let webhook = item.and_then(|item| {
-        let url = address(&item, &item.secret()?)?;
-        if url.text.contains("/bot/hook/") {
-            return item.bad(
-                "is a hook of version 1, which takes no such messages; make a new custom bot, its address has /v2/",
-            );
-        }
-        Some(Secret::new(url.text))
-    });
-    let secret = secret.and_then(|secret| secret.secret());
-    Some(ChannelKind::Feishu { webhook: webhook?, secret: secret? })
-}
-
-fn webhook(table: &mut Table<'_>) -> Option<ChannelKind> {
-    let url = table.need("url", "").and_then(|item| {
-        let url = address(&item, &item.secret()?)?;
-        // The name is not repeated: it could be a part of a token that happens to have braces.
-        if unknown_field(&url.text).is_some() {
-            return item.bad("names a field in braces that does not exist");
-        }
-        Some(Secret::new(url.text))
-    });
-    let method = match table.choice("method", &["POST", "PUT", "GET"]) {
-        None | Some(0) => Method::Post,
-        Some(1) => Method::Put,
-        Some(_) => Method::Get,
-    };
-    let headers = table.get("headers").map_or(Some(Vec::new()), |item| headers(&item));
-    let body = table.get("body");
-    if let (Some(body), Method::Get) = (&body, method) {
-        body.bad::<()>("does not go with method = \"GET\"");
-    }
-    let body = body.map(|body| body.template());
-    let (url, headers) = (url?, headers?);
-    Some(ChannelKind::Webhook(WebhookPlan {
-        url,
-        method,
-        headers,
-        body: body.map_or(Some(None), |body| body.map(Some))?,
-    }))
-}
-
-fn headers(item: &Item<'_>) -> Option<Vec<(String, Secret)>> {
-    let table = item.table()?;
-    if table.len() > MAX_HEADERS {
-        return item.too_many(table.len(), "entries", MAX_HEADERS);
-    }
-    let mut headers = Vec::with_capacity(table.len());
-    for (name, value) in table.named() {
-        headers.extend(header(name, &value));
-    }
-    // All of them are looked at before the first bad one counts.
-    (headers.len() == table.len()).then_some(headers)
-}
-
-fn header(name: &str, value: &Item<'_>) -> Option<(String, Secret)> {
-    const OWN: [&str; 4] = ["content-length", "transfer-encoding", "connection", "host"];
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(token) {
-        return value.bad("is no name of a header");
-    }
-    if OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-        return value.bad("is set by the program itself");
-    }
-    let secret = value.secret()?;
-    if !secret.reveal().bytes().all(|b| (b' '..=b'~').contains(&b)) {
-        return value.bad("must be one line of ASCII");
-    }
-    if unknown_field(secret.reveal()).is_some() {
-        return value.bad("names a field in braces that does not exist");
-    }
-    Some((name.to_owned(), secret))
-}
-
-fn command(table: &mut Table<'_>) -> Option<ChannelKind> {
-    let item = table.need("argv", "; write argv = [\"/path/to/program\", …]")?;
-    let entries = item.list(64)?;
-    let mut argv = Vec::with_capacity(entries.len());
-    for entry in &entries {
-        let text = entry.text()?;
-        if text.contains('\0') {
-            return entry.bad("holds a zero byte");
-        }
-        argv.push(text.to_owned());
-    }
-    match argv.first() {
-        Some(program) if !program.is_empty() => Some(ChannelKind::Command { argv }),
-        _ => item.bad("names no program"),
-    }
 }

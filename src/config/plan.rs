@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::alert::channel::presets::Preset;
 use crate::event::{Kind, Severity};
 use crate::keepalive::uri::Uri;
 use crate::secret::Secret;
@@ -260,6 +261,48 @@ pub struct ChannelPlan {
     pub timeout: Duration,
     /// Messages a minute; `None` without limit.
     pub per_minute: Option<u32>,
+    /// Template of the title, in place of the usual one.
+    pub title: Option<String>,
+    /// Template of the body, in place of the usual one.
+    pub body: Option<String>,
+    /// When it holds back what is not critical.
+    pub quiet: Option<Quiet>,
+    /// The proxy it goes through, in place of the environment's; it may hold a password.
+    pub proxy: Option<Secret>,
+    /// A file of certificates (PEM), in place of the roots that are trusted otherwise.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl ChannelPlan {
+    /// A channel with every default.
+    pub fn new(name: &str, kind: ChannelKind, language: Language, timeout: Duration) -> ChannelPlan {
+        ChannelPlan {
+            name: name.to_owned(),
+            kind,
+            language,
+            prefix: String::new(),
+            min_severity: Severity::Info,
+            only: Vec::new(),
+            not: Vec::new(),
+            hosts: Vec::new(),
+            timeout,
+            per_minute: None,
+            title: None,
+            body: None,
+            quiet: None,
+            proxy: None,
+            ca_file: None,
+        }
+    }
+}
+
+/// Quiet hours of a channel: what is not critical waits for their end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quiet {
+    /// Minutes from midnight, local time, to their beginning …
+    pub from: u16,
+    /// … and to their end, on the next day if that is not later.
+    pub to: u16,
 }
 
 /// What a channel is.
@@ -272,6 +315,10 @@ pub enum ChannelKind {
         /// Signing secret; empty for a bot without signature.
         secret: Secret,
     },
+    /// One of [`crate::alert::channel::presets`].
+    Service(ServicePlan),
+    /// E-mail.
+    Email(EmailPlan),
     /// Any HTTP endpoint.
     Webhook(WebhookPlan),
     /// A program that gets the event as JSON on its standard input.
@@ -281,6 +328,36 @@ pub enum ChannelKind {
     },
     /// The log.
     Log,
+}
+
+impl ChannelKind {
+    /// Its name in `kind = "…"`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ChannelKind::Feishu { .. } => "feishu",
+            ChannelKind::Service(service) => service.preset.name,
+            ChannelKind::Email(_) => "email",
+            ChannelKind::Webhook(_) => "webhook",
+            ChannelKind::Command { .. } => "command",
+            ChannelKind::Log => "log",
+        }
+    }
+}
+
+/// A channel that is data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServicePlan {
+    /// Its row.
+    pub preset: &'static Preset,
+    /// Values of the row's own keys, in their order.
+    pub values: Vec<Option<Secret>>,
+}
+
+/// `kind = "email"`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EmailPlan {
+    /// Name or address of the SMTP server.
+    pub server: String,
 }
 
 /// `kind = "webhook"`.

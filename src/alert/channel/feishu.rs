@@ -7,17 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::http::{self, host_of, longest_first, secrets_of};
-use super::{ChannelState, Tools};
+use super::http::{self, Ready, host_of, longest_first, secrets_of};
 use crate::alert::clean::quoted;
-use crate::alert::message::Text;
+use crate::alert::message::{Line, Text};
 use crate::alert::words::words;
 use crate::alert::{Message, Verdict};
-use crate::clock::{self, Wall, millis};
+use crate::clock::{Now, Wall, millis};
 use crate::config::plan::{ChannelPlan, Language};
-use crate::fetch::{Answer, Request};
+use crate::fetch::Answer;
 use crate::json::{Scalar, Writer, pick};
 use crate::secret::Secret;
+use crate::zone::Zone;
 
 /// Bytes of a body; the service takes 20 KB and does not say which.
 const MAX_BODY: usize = 20_000;
@@ -28,39 +28,29 @@ const SIGN_AGAIN: Duration = Duration::from_secs(1);
 /// The service's wish for code 11232, which means load.
 const OVERLOAD_PAUSE: Duration = Duration::from_secs(60);
 
-/// Sends `message`, signed with the time of now.
-pub(super) fn attempt(
+/// The request that tells `message`, signed with the first of the two times.
+pub(super) fn prepare(
     plan: &ChannelPlan,
     (webhook, secret): (&Secret, &Secret),
     message: &Message,
-    tools: &Tools<'_>,
-    state: &mut ChannelState,
-) -> Verdict {
-    let before = clock::now();
-    let text = super::rendered(plan, message, &before, tools.zone);
-    let time = state.server_time(&before);
+    (time, now): (Wall, &Now),
+    zone: &Zone,
+) -> Ready {
+    let text = super::rendered(plan, message, now, zone);
     let sign = (!secret.is_empty()).then(|| Signature::new(time, secret));
     let body = body(&text, plan.language, sign.as_ref());
     let url = webhook.reveal();
-    let request = Request {
+    let mut secrets = secrets_of(url);
+    secrets.push(secret.reveal().to_owned());
+    secrets.extend(sign.as_ref().map(|sign| sign.sign.clone()));
+    let headers = [("Content-Type", "application/json; charset=utf-8"), ("User-Agent", http::USER_AGENT)];
+    Ready {
         method: "POST",
-        url,
-        headers: &[("Content-Type", "application/json; charset=utf-8"), ("User-Agent", http::USER_AGENT)],
-        body: Some(&body),
-    };
-    match tools.fetch.send(&request) {
-        Err(error) => http::unanswered(error, host_of(url), tools.fetch.connected()),
-        Ok(answer) => {
-            let after = clock::now();
-            if let Some(date) = date_of(&answer) {
-                state.hear(date, &after);
-            }
-            let mut secrets = secrets_of(url);
-            secrets.push(secret.reveal().to_owned());
-            secrets.extend(sign.as_ref().map(|sign| sign.sign.clone()));
-            let told = Told { host: host_of(url), signed: sign.map(|sign| sign.time), secrets: longest_first(secrets) };
-            verdict(&answer, after.wall, &told)
-        }
+        url: url.to_owned(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        body: Some(body),
+        signed: sign.map(|sign| sign.time),
+        secrets: longest_first(secrets),
     }
 }
 
@@ -81,7 +71,7 @@ impl Signature {
 
 /// What is sent: the seed's `post`, one paragraph for each line, at most 20 KB.
 pub fn body(text: &Text, language: Language, sign: Option<&Signature>) -> Vec<u8> {
-    let mut lines = text.lines.clone();
+    let mut lines: Vec<String> = text.lines.iter().map(Line::whole).collect();
     // A post without a paragraph is not known to be taken.
     if lines.is_empty() {
         lines.push(text.title.clone());
@@ -128,20 +118,10 @@ fn post(title: &str, lines: &[String], language: Language, sign: Option<&Signatu
     out.into_bytes()
 }
 
-/// What an answer is judged with.
-pub struct Told<'a> {
-    /// The host that was asked.
-    pub host: &'a str,
-    /// The time in the signature, if there was one.
-    pub signed: Option<Wall>,
-    /// What must not be quoted, the longest first.
-    pub secrets: Vec<String>,
-}
-
 /// The verdict of `answer`. Errors come with status 200 as well as others, so that the body decides where it can. If
 /// `code` is there, it decides; `StatusCode` is what older deployments send.
-pub fn verdict(answer: &Answer, now: Wall, told: &Told<'_>) -> Verdict {
-    let host = told.host;
+pub fn verdict(answer: &Answer, now: Wall, told: &Ready) -> Verdict {
+    let host = host_of(&told.url);
     let refused = http::refusal(answer, now, host, &told.secrets);
     let reply = pick(&answer.body, &["code", "StatusCode", "msg"]).unwrap_or_default();
     let code = match &reply[..] {
@@ -174,15 +154,10 @@ pub fn verdict(answer: &Answer, now: Wall, told: &Told<'_>) -> Verdict {
     }
 }
 
-/// The service's own time. A gateway whose clock was never set says nothing of it.
-fn date_of(answer: &Answer) -> Option<Wall> {
-    answer.header("date").and_then(http::date).filter(|date| date.is_set())
-}
-
 /// Whether a signature of time `signed` was refused for its time: it is far from that of the service. If that is not
 /// known, whether the own clock was never set.
 fn clock_was_wrong(answer: &Answer, signed: Wall) -> bool {
-    match date_of(answer) {
+    match http::date_of(answer) {
         Some(date) => date.0.abs_diff(signed.0) > millis(SIGNATURE_WINDOW).unsigned_abs(),
         None => !signed.is_set(),
     }
@@ -195,9 +170,8 @@ mod tests {
     use super::*;
     use crate::alert::Form;
     use crate::alert::message::render;
-    use crate::clock::{Boot, Now, Tick};
+    use crate::clock::{Boot, Tick};
     use crate::event::{Event, Fact, Field, Id, Kind, Moment};
-    use crate::zone::Zone;
 
     const NOW: Wall = Wall(1_795_226_400_000);
 
@@ -247,8 +221,8 @@ mod tests {
 
     #[test]
     fn a_long_body_is_cut_and_says_so() {
-        let mut text = Text { title: "t".to_owned(), lines: vec!["\"".repeat(600); 40] };
-        text.lines.push("id 1".to_owned());
+        let mut text = Text { title: "t".to_owned(), lines: vec![Line::plain("\"".repeat(600)); 40] };
+        text.lines.push(Line::plain("id 1".to_owned()));
         let body = String::from_utf8(body(&text, Language::En, None)).unwrap();
         assert!(body.len() <= MAX_BODY);
         assert!(body.contains("… 24 lines cut\"}],[{\"tag\":\"text\",\"text\":\"id 1\"}]]"), "{body}");
@@ -263,8 +237,15 @@ mod tests {
     }
 
     fn judged(answer: &Answer, signed: Option<Wall>) -> Verdict {
-        let told = Told { host: "h", signed, secrets: vec!["very-secret".to_owned()] };
-        verdict(answer, NOW, &told)
+        let ready = Ready {
+            method: "POST",
+            url: "http://h/x".to_owned(),
+            headers: Vec::new(),
+            body: None,
+            signed,
+            secrets: vec!["very-secret".to_owned()],
+        };
+        verdict(answer, NOW, &ready)
     }
 
     fn class(verdict: &Verdict) -> &'static str {

@@ -17,6 +17,28 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// What every request says it comes from.
 pub const USER_AGENT: &str = concat!("interrupt-callback/", env!("CARGO_PKG_VERSION"));
 
+/// A request that is ready to be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ready {
+    /// `GET`, `POST`, `PUT`.
+    pub method: &'static str,
+    /// Absolute URL; it is a secret.
+    pub url: String,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// What to send.
+    pub body: Option<Vec<u8>>,
+    /// The time in its signature, if there is one.
+    pub signed: Option<Wall>,
+    /// What must not be quoted, the longest first.
+    pub secrets: Vec<String>,
+}
+
+/// The service's own time. A gateway whose clock was never set says nothing of it.
+pub fn date_of(answer: &Answer) -> Option<Wall> {
+    answer.header("date").and_then(date).filter(|date| date.is_set())
+}
+
 /// The verdict when there was no whole answer; `sent` if there was a connection.
 pub fn unanswered(error: FetchError, host: &str, sent: bool) -> Verdict {
     let why = [host, ": ", error.text()].concat();

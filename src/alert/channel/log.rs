@@ -28,7 +28,7 @@ fn line(text: &Text) -> String {
     let mut line = text.title.clone();
     for next in &text.lines {
         line.push_str(" | ");
-        line.push_str(next);
+        line.push_str(&next.whole());
     }
     line
 }
@@ -36,10 +36,14 @@ fn line(text: &Text) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::message::Line;
 
     #[test]
     fn a_message_is_one_line() {
-        let text = Text { title: "x is offline".to_owned(), lines: vec!["Time: now".to_owned(), "id 1".to_owned()] };
+        let text = Text {
+            title: "x is offline".to_owned(),
+            lines: ["Time: now", "id 1"].map(|line| Line::plain(line.to_owned())).to_vec(),
+        };
         assert_eq!(line(&text), "x is offline | Time: now | id 1");
     }
 }

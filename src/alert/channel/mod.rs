@@ -1,9 +1,13 @@
 //! Channels: what each kind sends, and what its answer means.
 
 mod command;
+pub mod compose;
+mod email;
 mod feishu;
 pub mod http;
 mod log;
+pub mod presets;
+mod service;
 mod template;
 mod webhook;
 
@@ -12,9 +16,9 @@ use std::time::Duration;
 
 use crate::alert::message::{Text, render};
 use crate::alert::{Message, Verdict};
-use crate::clock::{Now, Tick, Wall};
+use crate::clock::{self, Now, Tick, Wall};
 use crate::config::plan::{ChannelKind, ChannelPlan};
-use crate::fetch::{Fetch, Limits};
+use crate::fetch::{Answer, Fetch, FetchError, Limits, Request};
 use crate::resolve::Resolver;
 use crate::run::threads::Stop;
 use crate::zone::Zone;
@@ -65,8 +69,8 @@ impl ChannelState {
 /// The HTTP client of a channel.
 pub fn fetch(plan: &ChannelPlan, resolver: Arc<Resolver>) -> Fetch {
     let body = match plan.kind {
-        ChannelKind::Feishu { .. } => SERVICE_ANSWER,
-        ChannelKind::Webhook(_) | ChannelKind::Command { .. } | ChannelKind::Log => ANY_ANSWER,
+        ChannelKind::Feishu { .. } | ChannelKind::Service(_) => SERVICE_ANSWER,
+        ChannelKind::Webhook(_) | ChannelKind::Email(_) | ChannelKind::Command { .. } | ChannelKind::Log => ANY_ANSWER,
     };
     let limits = Limits { connect: plan.timeout.min(CONNECT), total: plan.timeout, body, proxy: true };
     Fetch::new(limits, resolver)
@@ -76,10 +80,62 @@ pub fn fetch(plan: &ChannelPlan, resolver: Arc<Resolver>) -> Fetch {
 /// killed.
 pub fn attempt(plan: &ChannelPlan, message: &Message, tools: &Tools<'_>, state: &mut ChannelState) -> Verdict {
     match &plan.kind {
-        ChannelKind::Feishu { webhook, secret } => feishu::attempt(plan, (webhook, secret), message, tools, state),
-        ChannelKind::Webhook(hook) => webhook::attempt(plan, hook, message, tools),
+        ChannelKind::Email(email) => email::attempt(plan, email, message, tools),
         ChannelKind::Command { argv } => command::attempt(plan, argv, message, tools),
         ChannelKind::Log => log::attempt(plan, message, tools),
+        ChannelKind::Feishu { .. } | ChannelKind::Service(_) | ChannelKind::Webhook(_) => {
+            over_http(plan, message, tools, state)
+        }
+    }
+}
+
+/// The request that tells `message` through a channel that speaks HTTP; `None` for others.
+pub fn prepare(
+    plan: &ChannelPlan,
+    message: &Message,
+    state: &ChannelState,
+    now: &Now,
+    zone: &Zone,
+) -> Option<http::Ready> {
+    match &plan.kind {
+        ChannelKind::Feishu { webhook, secret } => {
+            Some(feishu::prepare(plan, (webhook, secret), message, (state.server_time(now), now), zone))
+        }
+        ChannelKind::Service(service) => Some(service::prepare(plan, service, message, now, zone)),
+        ChannelKind::Webhook(hook) => Some(webhook::prepare(plan, hook, message, now, zone)),
+        ChannelKind::Email(_) | ChannelKind::Command { .. } | ChannelKind::Log => None,
+    }
+}
+
+/// What `answer` to `ready` means.
+pub fn judge(plan: &ChannelPlan, ready: &http::Ready, answer: &Answer, now: Wall) -> Verdict {
+    match &plan.kind {
+        ChannelKind::Feishu { .. } => feishu::verdict(answer, now, ready),
+        ChannelKind::Service(service) => service::verdict(service, answer, now, ready),
+        _ => http::refusal(answer, now, http::host_of(&ready.url), &ready.secrets).unwrap_or(Verdict::Delivered),
+    }
+}
+
+fn over_http(plan: &ChannelPlan, message: &Message, tools: &Tools<'_>, state: &mut ChannelState) -> Verdict {
+    let Some(ready) = prepare(plan, message, state, &clock::now(), tools.zone) else {
+        return Verdict::GiveUp("this channel has no address".to_owned());
+    };
+    let headers: Vec<(&str, &str)> = ready.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let request = Request { method: ready.method, url: &ready.url, headers: &headers, body: ready.body.as_deref() };
+    let host = http::host_of(&ready.url);
+    match tools.fetch.send(&request) {
+        // It may have been a success: it would be sent again and again, so a person must look.
+        Err(FetchError::TooLarge) if matches!(plan.kind, ChannelKind::Webhook(_)) => {
+            Verdict::Broken([host, ": the answer is too large; is the address right?"].concat())
+        }
+        Err(error) => http::unanswered(error, host, tools.fetch.connected()),
+        Ok(answer) => {
+            let after = clock::now();
+            if let Some(date) = http::date_of(&answer) {
+                state.hear(date, &after);
+            }
+            judge(plan, &ready, &answer, after.wall)
+        }
     }
 }
 
@@ -90,27 +146,16 @@ fn rendered(plan: &ChannelPlan, message: &Message, now: &Now, zone: &Zone) -> Te
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{self, Boot};
+    use crate::clock::Boot;
     use crate::config::plan::Language;
-    use crate::event::{Event, Id, Kind, Moment, Severity};
+    use crate::event::{Event, Id, Kind, Moment};
 
     use crate::alert::Form;
     use crate::secret::Secret;
 
     /// A channel of `kind`.
     pub(super) fn plan(kind: ChannelKind) -> ChannelPlan {
-        ChannelPlan {
-            name: "ops".to_owned(),
-            kind,
-            language: Language::En,
-            prefix: String::new(),
-            min_severity: Severity::Info,
-            only: Vec::new(),
-            not: Vec::new(),
-            hosts: Vec::new(),
-            timeout: Duration::from_secs(10),
-            per_minute: None,
-        }
+        ChannelPlan::new("ops", kind, Language::En, Duration::from_secs(10))
     }
 
     fn attempted(kind: ChannelKind) -> Verdict {

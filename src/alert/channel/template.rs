@@ -115,6 +115,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::alert::message::Line;
     use crate::clock::{Boot, Tick, Wall};
     use crate::event::{Event, Id, Kind, Moment};
 
@@ -150,7 +151,8 @@ mod tests {
             .with(Field::LastBeat, Fact::Time(Moment::at(Tick(0), &now)));
         let shown = |form, members: Vec<Event>| {
             let message = Message { id: Id(255), form, members: members.into_iter().map(Arc::new).collect() };
-            let text = Text { title: "t".to_owned(), lines: vec!["a".to_owned(), "b".to_owned()] };
+            let text =
+                Text { title: "t".to_owned(), lines: ["a", "b"].map(|line| Line::plain(line.to_owned())).to_vec() };
             super::fields(&message, &text, Language::Zh, &now, &Zone::utc())
         };
         let one = shown(Form::One, vec![event.clone()]);

@@ -1,45 +1,16 @@
 //! Any HTTP endpoint: what is asked for is sent, and every 2xx is a success.
 
-use super::http::{self, host_of, longest_first, secrets_of};
+use super::http::{self, Ready, longest_first, secrets_of};
+use super::rendered;
 use super::template::{expand, expand_json, fields, header_safe, percent_encoded, plain};
-use super::{Tools, rendered};
-use crate::alert::{Message, Verdict, json};
-use crate::clock::{self, Now, Wall};
+use crate::alert::{Message, json};
+use crate::clock::Now;
 use crate::config::plan::{ChannelPlan, Method, Template, WebhookPlan};
-use crate::fetch::{Answer, FetchError, Request};
 use crate::json::Writer;
 use crate::zone::Zone;
 
-/// Sends `message`.
-pub(super) fn attempt(plan: &ChannelPlan, hook: &WebhookPlan, message: &Message, tools: &Tools<'_>) -> Verdict {
-    let ready = prepare(plan, hook, message, &clock::now(), tools.zone);
-    let headers: Vec<(&str, &str)> = ready.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let method = match hook.method {
-        Method::Get => "GET",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-    };
-    let request = Request { method, url: &ready.url, headers: &headers, body: ready.body.as_deref() };
-    let host = host_of(&ready.url);
-    match tools.fetch.send(&request) {
-        Err(error) => unanswered(error, host, tools.fetch.connected()),
-        Ok(answer) => verdict(&answer, clock::wall(), host, &secrets(hook)),
-    }
-}
-
-/// A request with its fields filled in.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ready {
-    /// Absolute URL; it is a secret.
-    pub url: String,
-    /// Names and values; those of the file stand in place of the usual ones.
-    pub headers: Vec<(String, String)>,
-    /// What to send; nothing with `GET`.
-    pub body: Option<Vec<u8>>,
-}
-
 /// The request that tells `message`.
-pub fn prepare(plan: &ChannelPlan, hook: &WebhookPlan, message: &Message, now: &Now, zone: &Zone) -> Ready {
+pub(super) fn prepare(plan: &ChannelPlan, hook: &WebhookPlan, message: &Message, now: &Now, zone: &Zone) -> Ready {
     let text = rendered(plan, message, now, zone);
     let fields = fields(message, &text, plan.language, now, zone);
     let (kind, body) = match &hook.body {
@@ -64,21 +35,13 @@ pub fn prepare(plan: &ChannelPlan, hook: &WebhookPlan, message: &Message, now: &
             headers.push((name.to_owned(), value.to_owned()));
         }
     }
-    Ready { url: expand(hook.url.reveal(), &fields, percent_encoded), headers, body }
-}
-
-/// The verdict of an answer.
-pub fn verdict(answer: &Answer, now: Wall, host: &str, secrets: &[String]) -> Verdict {
-    http::refusal(answer, now, host, secrets).unwrap_or(Verdict::Delivered)
-}
-
-/// The verdict when there was no whole answer. One that is too large may have been a success: it would be sent again
-/// and again, so a person must look.
-fn unanswered(error: FetchError, host: &str, sent: bool) -> Verdict {
-    if error == FetchError::TooLarge {
-        return Verdict::Broken([host, ": the answer is too large; is the address right?"].concat());
-    }
-    http::unanswered(error, host, sent)
+    let url = expand(hook.url.reveal(), &fields, percent_encoded);
+    let method = match hook.method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+    };
+    Ready { method, url, headers, body, signed: None, secrets: secrets(hook) }
 }
 
 /// What must not be quoted: the address, the header values of the file and the words in them.
@@ -97,11 +60,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::alert::Form;
     use crate::alert::channel::tests::plan;
-    use crate::clock::{Boot, Tick};
+    use crate::alert::{Form, Verdict};
+    use crate::clock::{Boot, Tick, Wall};
     use crate::config::plan::ChannelKind;
     use crate::event::{Event, Id, Kind, Moment};
+    use crate::fetch::Answer;
     use crate::secret::Secret;
 
     const NOW: Now = Now { tick: Tick(36_000_000), wall: Wall(1_795_226_400_000), boot: Boot(7) };
@@ -164,7 +128,7 @@ mod tests {
             body: None,
         };
         let answer = Answer { status: 401, headers: Vec::new(), body: b"bad tok-123456 for /path-token".to_vec() };
-        let verdict = verdict(&answer, NOW.wall, "h", &secrets(&hook));
+        let verdict = http::refusal(&answer, NOW.wall, "h", &secrets(&hook)).unwrap();
         assert_eq!(verdict, Verdict::Broken("h: HTTP 401: bad *** for ***".to_owned()));
     }
 }

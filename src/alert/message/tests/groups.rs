@@ -58,13 +58,13 @@ fn a_crowd_is_named_in_part() {
     let text = render(&crowd(silent), Language::En, "", &NOW, &Zone::utc());
     assert_eq!(text.title, "50 hosts silent together: w1, w2, w3, w4, w5 … and 45 more");
     assert_eq!(text.lines.len(), MAX_DIGEST_LINES + 4);
-    assert_eq!(text.lines[MAX_DIGEST_LINES], "… and 30 more");
+    assert_eq!(text.lines[MAX_DIGEST_LINES].whole(), "… and 30 more");
     let text = render(&crowd(back), Language::En, "", &NOW, &Zone::utc());
     assert_eq!(text.title, "50 hosts are back: w1, w2, w3, w4, w5 … and 45 more");
-    assert_eq!(text.lines[0], "2026-11-21 01:59:59 +00:00 w1 is back after 5 min");
+    assert_eq!(text.lines[0].whole(), "2026-11-21 01:59:59 +00:00 w1 is back after 5 min");
     let text = render(&crowd(back), Language::Zh, "", &NOW, &Zone::utc());
     assert_eq!(text.title, "50 台主机已恢复：w1，w2，w3，w4，w5 …… 另有 45 台");
-    assert_eq!(text.lines[0], "2026-11-21 01:59:59 +00:00 w1 已恢复，中断 5 分钟");
+    assert_eq!(text.lines[0].whole(), "2026-11-21 01:59:59 +00:00 w1 已恢复，中断 5 分钟");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_crowd_that_is_back_before_it_was_told_is_one_thing() {
     let crowd = (1..=50).flat_map(|n| [silent(n), back_later(n)]).collect();
     let text = render(&message(Form::Digest, crowd), Language::En, "", &NOW, &Zone::utc());
     assert_eq!(text.title, "50 hosts were silent together, all are back: w1, w2, w3, w4, w5 … and 45 more");
-    assert_eq!((text.lines.len(), &*text.lines[MAX_DIGEST_LINES]), (MAX_DIGEST_LINES + 4, "… and 30 more"));
+    assert_eq!((text.lines.len(), &*text.lines[MAX_DIGEST_LINES].whole()), (MAX_DIGEST_LINES + 4, "… and 30 more"));
 }
 
 #[test]

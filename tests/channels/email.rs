@@ -1,0 +1,1 @@
+//! E-mail against a real SMTP server.

@@ -1,0 +1,1 @@
+//! What others wrote arrives as text, in every channel.

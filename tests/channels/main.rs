@@ -1,0 +1,16 @@
+//! Every channel: the exact request, what each answer means, and what the other end gets to see.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its fakes has failed")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bots;
+mod email;
+mod hostile;
+mod presets;
+mod sheet;
+mod storm;
+mod tls;
+mod told;
+mod wording;

@@ -1,0 +1,1 @@
+//! Many alerts at a channel with a limit.

@@ -1,0 +1,1 @@
+//! HTTPS against a real TLS server.

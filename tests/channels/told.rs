@@ -1,0 +1,1 @@
+//! The commands `send` and `test`.

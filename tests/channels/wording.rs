@@ -1,0 +1,1 @@
+//! Templates, room and languages.
