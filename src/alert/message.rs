@@ -92,10 +92,16 @@ pub fn render(message: &Message, language: Language, prefix: &str, now: &Now, zo
             (title, lines)
         }
     };
-    let test = if is_test(&members) { voice.words.test } else { "" };
+    Text { title: [lead(message, language, prefix), title].concat(), lines }
+}
+
+/// What every title of `message` begins with: `prefix`, and the mark of an exercise.
+pub fn lead(message: &Message, language: Language, prefix: &str) -> String {
+    let members: Vec<&Event> = message.members.iter().map(|event| &**event).collect();
+    let test = if is_test(&members) { words(language).test } else { "" };
     let prefix = clean(prefix, MAX_SUBJECT);
     let gap = if prefix.is_empty() || prefix.ends_with(' ') { "" } else { " " };
-    Text { title: [&prefix, gap, test, &title].concat(), lines }
+    [&prefix, gap, test].concat()
 }
 
 /// A duration in words.

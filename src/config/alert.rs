@@ -21,6 +21,9 @@ const MAX_CHANNELS: usize = 64;
 const MAX_NAME: usize = 32;
 /// Bytes of `prefix`.
 const MAX_PREFIX: usize = 64;
+/// Bytes of `title` and `body`; the services with the least room take 1,024 characters.
+const MAX_TITLE: usize = 256;
+const MAX_BODY: usize = 4096;
 /// Bytes of one glob in `hosts`: a host name has at most 128.
 const MAX_GLOB: usize = 128;
 /// One attempt's shortest and longest deadline.
@@ -99,6 +102,10 @@ fn channel(name: &str, item: &Item<'_>, spoken: Option<Language>) -> Option<Chan
     };
     let own_language = language(&mut table);
     let prefix = table.get("prefix").and_then(|prefix| prefix.line(MAX_PREFIX)).unwrap_or_default().to_owned();
+    let title = table.get("title").and_then(|title| title.words(MAX_TITLE, &[]));
+    // A webhook's own is the whole request.
+    let body = if names[kind] == "webhook" { None } else { table.get("body") };
+    let body = body.and_then(|body| body.words(MAX_BODY, &['\n', '\t']));
     let min_severity = table
         .choice("min_severity", &Severity::ALL.map(Severity::name))
         .map_or(Severity::Info, |index| Severity::ALL[index]);
@@ -118,6 +125,8 @@ fn channel(name: &str, item: &Item<'_>, spoken: Option<Language>) -> Option<Chan
     let language = own_language.or(spoken).unwrap_or(usual_language);
     Some(ChannelPlan {
         prefix,
+        title,
+        body,
         min_severity,
         only,
         not,

@@ -252,7 +252,7 @@ impl<'a> Item<'a> {
     }
 
     #[inline(never)]
-    fn too_long<'t>(&self, max: usize) -> Option<&'t str> {
+    pub(super) fn too_long<'t>(&self, max: usize) -> Option<&'t str> {
         self.bad(&["is longer than ", &max.to_string(), " bytes"].concat())
     }
 

@@ -11,7 +11,22 @@ use crate::event::Field;
 use crate::json;
 
 /// Fields that a template may use besides the names of [`Field`].
-pub const TEMPLATE_FIELDS: &[&str] = &["title", "text", "kind", "severity", "subject", "at", "id", "incident", "host"];
+pub const TEMPLATE_FIELDS: &[&str] = &[
+    "title",
+    "text",
+    "kind",
+    "severity",
+    "status",
+    "host",
+    "name",
+    "subject",
+    "time",
+    "at",
+    "time_left",
+    "seconds_left",
+    "id",
+    "incident",
+];
 
 /// Whether `{name}` can be filled in.
 pub fn is_template_field(name: &str) -> bool {
@@ -68,6 +83,22 @@ impl Item<'_> {
             self.check_leaves(&json);
             Template::Json(json)
         })
+    }
+
+    /// Words with fields in braces: at most `max` bytes, not blank, of control characters only those in `allowed`.
+    pub fn words(&self, max: usize, allowed: &[char]) -> Option<String> {
+        let text = self.text()?;
+        if text.len() > max {
+            return self.too_long(max).map(str::to_owned);
+        }
+        if text.trim().is_empty() {
+            return self.bad("is empty; leave it out for the usual words");
+        }
+        if text.chars().any(|c| c.is_control() && !allowed.contains(&c)) {
+            return self.bad("holds a control character");
+        }
+        self.check_fields(text);
+        Some(text.to_owned())
     }
 
     fn check_leaves(&self, json: &Value) {

@@ -17,13 +17,19 @@ const WRONG: &[(&str, &str)] = &[
     (
         "[alert.log]\ntimeout = 3",
         "c.toml:2: alert.log.timeout: unknown key; keys here are kind, language, \
-          prefix, min_severity, only, not, hosts, per_minute",
+          prefix, title, body, min_severity, only, not, hosts, per_minute",
     ),
     (
         "\"a\\u001b b\" = 1",
         "c.toml:1: \"a\\u{1b} b\": unknown key; keys here are name, provider, interval, spot, \
           timezone, log, language, state_dir, control, keepalive, window, alert",
     ),
+    (
+        "[alert.log]\ntitle = \"{hots} is {kind}\"",
+        "c.toml:2: alert.log.title: \"{hots}\" is no field; did you mean \"{host}\"?",
+    ),
+    ("[alert.log]\nbody = \" \\n\"", "c.toml:2: alert.log.body: is empty; leave it out for the usual words"),
+    ("[alert.log]\ntitle = \"a\\nb\"", "c.toml:2: alert.log.title: holds a control character"),
     // Types.
     ("name = 3", "c.toml:1: name: must be text in quotes, not a number"),
     ("interval = true", "c.toml:1: interval: must be a number of seconds, or text such as \"30s\", not true or false"),

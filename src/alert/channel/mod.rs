@@ -14,7 +14,7 @@ mod webhook;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::message::{Text, render};
+use crate::alert::message::Text;
 use crate::alert::{Message, Verdict};
 use crate::clock::{self, Now, Tick, Wall};
 use crate::config::plan::{ChannelKind, ChannelPlan};
@@ -140,7 +140,7 @@ fn over_http(plan: &ChannelPlan, message: &Message, tools: &Tools<'_>, state: &m
 }
 
 fn rendered(plan: &ChannelPlan, message: &Message, now: &Now, zone: &Zone) -> Text {
-    render(message, plan.language, &plan.prefix, now, zone)
+    compose::worded(plan, message, now, zone)
 }
 
 #[cfg(test)]

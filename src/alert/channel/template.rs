@@ -1,5 +1,7 @@
 //! Fields in braces: `{title}` in an address, a header or a body becomes what it stands for.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::alert::clean::clean;
@@ -9,25 +11,35 @@ use crate::alert::words::words;
 use crate::alert::{Form, Message};
 use crate::clock::Now;
 use crate::config::plan::Language;
-use crate::event::{Fact, Field};
+use crate::event::{Fact, Field, Phase};
 use crate::json::Writer;
 use crate::zone::Zone;
 
 /// Names and values of all fields.
 pub type Fields = Vec<(&'static str, String)>;
 
-/// What can stand in braces: `title`, `text`, `kind`, `severity`, `subject`, `host` (the subject), `at`, `id`,
-/// `incident` and the name of every [`Field`]. Times are RFC 3339, spans are in words; what is not known is empty.
+/// What can stand in braces: `title`, `text`, `kind`, `severity`, `subject`, `host` (the subject), `name` (the host up to
+/// its `@`), `at`, `time` (the same as people read it), `status` (`firing` or `resolved`), `seconds_left` and `time_left`
+/// (until `deadline`), `id`, `incident` and the name of every [`Field`]. Times are RFC 3339, spans are in words; what is
+/// not known is empty.
 pub fn fields(message: &Message, text: &Text, language: Language, now: &Now, zone: &Zone) -> Fields {
     let head = Head::of(message);
+    let over =
+        message.form != Form::Digest && message.members.last().is_some_and(|last| last.kind.phase() == Phase::End);
+    let left = head.facts.iter().find(|(name, _)| *name == Field::Deadline).and_then(|(_, fact)| left(fact, now));
     let mut fields = vec![
         ("title", text.title.clone()),
         ("text", text.body()),
         ("kind", head.kind.to_owned()),
         ("severity", head.severity.name().to_owned()),
         ("subject", head.subject.clone()),
+        ("name", head.subject.split_once('@').map_or(&*head.subject, |(name, _)| name).to_owned()),
         ("host", head.subject),
         ("at", time(head.at.as_ref(), now, zone).unwrap_or_default()),
+        ("time", head.at.and_then(|at| Some(zone.human(at.wall(now)?))).unwrap_or_default()),
+        ("status", if over { "resolved" } else { "firing" }.to_owned()),
+        ("seconds_left", left.map(|left| left.as_secs().to_string()).unwrap_or_default()),
+        ("time_left", left.map(|left| words(language).span(left)).unwrap_or_default()),
         ("id", message.id.to_string()),
         ("incident", head.incident.to_string()),
     ];
@@ -43,6 +55,12 @@ pub fn fields(message: &Message, text: &Text, language: Language, now: &Now, zon
         fields.push((field.name(), value));
     }
     fields
+}
+
+/// What is left until `deadline`; zero if it has passed.
+fn left(deadline: &Fact, now: &Now) -> Option<Duration> {
+    let Fact::Time(deadline) = deadline else { return None };
+    Some(deadline.tick(now)?.since(now.tick))
 }
 
 /// How a value gets into its place.
@@ -156,7 +174,7 @@ mod tests {
             super::fields(&message, &text, Language::Zh, &now, &Zone::utc())
         };
         let one = shown(Form::One, vec![event.clone()]);
-        assert_eq!(one.len(), 9 + Field::ALL.len());
+        assert_eq!(one.len(), 14 + Field::ALL.len());
         for (name, value) in [
             ("title", "t"),
             ("text", "a\nb"),
@@ -170,12 +188,37 @@ mod tests {
             ("duration", "5 分钟"),
             ("last_beat", "2026-11-20T16:00:00+00:00"),
             ("count", ""),
+            ("name", "x\u{FFFD}"),
+            ("time", "2026-11-21 02:00:00 +00:00"),
+            ("status", "resolved"),
+            ("seconds_left", ""),
         ] {
             let values: Vec<&str> = one.iter().filter(|(known, _)| *known == name).map(|(_, v)| &**v).collect();
             assert_eq!(values, [value], "{name}");
         }
         let digest = shown(Form::Digest, vec![event.clone(), event]);
         assert!(digest.contains(&("count", "2".to_owned())) && digest.contains(&("kind", "digest".to_owned())));
+    }
+
+    #[test]
+    fn what_is_left_is_counted_down() {
+        let now = Now { tick: Tick(36_000_000), wall: Wall(1_795_226_400_000), boot: Boot(7) };
+        for (ahead, seconds, words) in [(290_400, "290", "4 min 50 s"), (0, "0", "0 s"), (-5000, "0", "0 s")] {
+            let event = Event::new(Kind::Interrupt, Id(1), "web@vm", Moment::at(now.tick, &now))
+                .with(Field::Deadline, Fact::Time(Moment::at(Tick(now.tick.0 + ahead), &now)));
+            let message = Message { id: Id(255), form: Form::One, members: vec![Arc::new(event)] };
+            let text = Text { title: String::new(), lines: Vec::new() };
+            let fields = super::fields(&message, &text, Language::En, &now, &Zone::utc());
+            for (name, value) in [
+                ("seconds_left", seconds),
+                ("time_left", words),
+                ("name", "web"),
+                ("host", "web@vm"),
+                ("status", "firing"),
+            ] {
+                assert!(fields.contains(&(name, value.to_owned())), "{name}: {fields:?}");
+            }
+        }
     }
 
     #[test]

@@ -117,6 +117,7 @@ pub(super) static WORDS: Words = Words {
     times: "{n} × {who}",
     more: "… and {n} more",
     cut: "… {n} lines cut",
+    cut_one: "… 1 line cut",
     delayed_by: " (delayed by {time})",
     delayed: "delayed",
     about: "about ",

@@ -52,6 +52,8 @@ pub struct Words {
     pub more: &'static str,
     /// `{n}` lines were cut because the service takes no more.
     pub cut: &'static str,
+    /// One line was.
+    pub cut_one: &'static str,
     /// Added to the title of an alert that comes so late.
     pub delayed_by: &'static str,
     /// Beside the time of such an alert.

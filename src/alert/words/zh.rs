@@ -105,6 +105,7 @@ pub(super) static WORDS: Words = Words {
     times: "{n} × {who}",
     more: "…… 另有 {n} 条",
     cut: "…… 已截去 {n} 行",
+    cut_one: "…… 已截去 1 行",
     delayed_by: "（延迟 {time}）",
     delayed: "延迟送达",
     about: "约 ",
