@@ -129,6 +129,7 @@ pub(super) static WORDS: Words = Words {
     colon: ": ",
     brackets: [" (", ")"],
     comma: ", ",
+    semicolon: "; ",
     cores: "",
     phrases: &[],
 };

@@ -34,7 +34,7 @@ fn hosts_that_fell_silent_together() {
         "2 台主机同时失联：w1，w2\n\
          w1 失联（最后心跳：2026-11-21 01:57:59 +00:00）\n\
          w2 失联（最后心跳：2026-11-21 01:57:58 +00:00）\n\
-         处理建议：请先检查本监控端的网络\n发现者：vps@tokyo\nid 3fa20000"
+         处理建议：请先检查本监控端的网络\n告警来源：vps@tokyo\nid 3fa20000"
     );
 }
 
@@ -142,7 +142,7 @@ fn a_crowd_that_is_back_before_it_was_told_is_one_thing() {
         "2 台主机曾同时失联，均已恢复：w1，w2\n\
          w1 曾失联 5 分钟（开始：2026-11-21 01:57:59 +00:00，结束：2026-11-21 01:59:59 +00:00）\n\
          w2 曾失联 5 分钟（开始：2026-11-21 01:57:58 +00:00，结束：2026-11-21 01:59:59 +00:00）\n\
-         处理建议：请先检查本监控端的网络\n发现者：vps@tokyo\nid 3fa20000"
+         处理建议：请先检查本监控端的网络\n告警来源：vps@tokyo\nid 3fa20000"
     );
     let crowd = (1..=50).flat_map(|n| [silent(n), back_later(n)]).collect();
     let text = render(&message(Form::Digest, crowd), Language::En, "", &NOW, &Zone::utc());

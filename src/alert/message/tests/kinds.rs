@@ -26,7 +26,7 @@ fn titles() {
         (steady("up"), "nas is steady again: up", "nas 状态已稳定：在线"),
         (steady("offline"), "nas is steady again: offline", "nas 状态已稳定：失联"),
         (of(Kind::Steady), "nas is steady again", "nas 状态已稳定"),
-        (of(Kind::Duplicate), "two machines call themselves nas", "两台机器都自称 nas"),
+        (of(Kind::Duplicate), "two machines call themselves nas", "两台机器使用了同一名称 nas"),
         (of(Kind::MonitorUnreachable), "nas cannot reach its monitor", "nas 无法连接监控端"),
         (
             lasting(Kind::MonitorReachable, 900),

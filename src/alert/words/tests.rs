@@ -1,0 +1,208 @@
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::config::plan::Cloud;
+use crate::fetch::FetchError as E;
+use crate::spot::service::Service;
+
+const BOTH: [Language; 2] = [Language::En, Language::Zh];
+
+#[test]
+fn spans() {
+    for (secs, en, zh) in [
+        (0, "0 s", "0 秒"),
+        (45, "45 s", "45 秒"),
+        (290, "4 min 50 s", "4 分 50 秒"),
+        (300, "5 min", "5 分钟"),
+        (720, "12 min", "12 分钟"),
+        (4320, "1 h 12 min", "1 小时 12 分钟"),
+        (3605, "1 h", "1 小时"),
+        (93_600, "1 d 2 h", "1 天 2 小时"),
+        (86_400 * 30, "30 d", "30 天"),
+    ] {
+        assert_eq!(en::WORDS.span(Duration::from_secs(secs)), en);
+        assert_eq!(zh::WORDS.span(Duration::from_secs(secs)), zh);
+    }
+    assert_eq!(en::WORDS.span(Duration::MAX).split(' ').count(), 4);
+}
+
+#[test]
+fn every_label_and_kind_has_its_own_words() {
+    for language in BOTH {
+        let words = words(language);
+        for about in [Kind::Interrupt, Kind::InterruptWithdrawn, Kind::Offline] {
+            for (n, field) in Field::ALL.iter().enumerate() {
+                assert!(!words.label(about, *field).is_empty(), "{field:?}");
+                for other in &Field::ALL[..n] {
+                    assert_ne!(words.label(about, *field), words.label(about, *other), "{field:?} {other:?}");
+                }
+            }
+        }
+        for (n, kind) in Kind::ALL.iter().enumerate() {
+            for text in &words.kind(*kind)[..2] {
+                assert!(!text.is_empty(), "{kind:?}");
+            }
+            for other in &Kind::ALL[..n] {
+                assert_ne!(words.kind(*kind)[0], words.kind(*other)[0], "{kind:?} {other:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_this_program_says_is_translated() {
+    for (text, zh) in [
+        ("release", "释放"),
+        ("100.100.100.200: no answer in time", "100.100.100.200: 超时未应答"),
+        ("h: code 1: no connection: x", "h: code 1: no connection: x"),
+        ("no answer from 192.0.2.1:9080: timed out", "192.0.2.1:9080 没有应答：超时"),
+        ("termination-time answers 500", "termination-time 应答 500"),
+        ("this does not look like AliCloud: instance-id answers 404", "这里不像是阿里云：instance-id 应答 404"),
+        ("its cloud had announced it; it was rebooted", "云厂商已提前通知；已重启"),
+        ("it was rebooted; who knows", "已重启；who knows"),
+        (
+            "h: code 19024: Key Words (the bot wants a keyword: put it into prefix)",
+            "h: code 19024: Key Words（机器人要求关键词：请写入 prefix）",
+        ),
+        ("h: HTTP 302: redirects; is the address right?", "h: HTTP 302: 被重定向；地址对吗？"),
+        ("/x: exit code 3: no route", "/x: 退出码 3: no route"),
+        ("a; b (c)", "a; b (c)"),
+        ("release:", "release:"),
+        ("", ""),
+    ] {
+        assert_eq!((en::WORDS.phrase(text), zh::WORDS.phrase(text)), (text.to_owned(), zh.to_owned()));
+    }
+    let long = "it was rebooted: ".repeat(10_000);
+    assert_eq!(zh::WORDS.phrase(&long), long);
+}
+
+#[test]
+fn every_title_names_the_subject_and_every_beginning_has_an_end() {
+    for language in BOTH {
+        for kind in Kind::ALL {
+            let [_, title, over] = words(language).kind(*kind);
+            assert!(title.contains("{who}"), "{kind:?}");
+            let begins = kind.phase() == crate::event::Phase::Begin;
+            assert_eq!(over.contains("{who}"), begins, "{kind:?}");
+        }
+    }
+}
+
+/// What [`Words::phrase`] leaves as it is: it is never a fact.
+const NO_FACTS: [&str; 4] = ["I am active", "the daemon is stopping", "it takes no more requests", "code "];
+
+/// The sentences of this program that can become facts of an alert: hints of clouds and channels, reasons, names of
+/// faults. New ones are found by the way they are written.
+fn sentences() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for file in sources(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let name = file.to_string_lossy().into_owned();
+        // Mistakes in the configuration are told as `check` says them.
+        let other = ["/words/", "/tests/", "tests.rs", "/cli/", "/config/"];
+        if other.iter().any(|part| name.contains(part)) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let facts = ["Field::Reason, ", "Field::Hint, ", "Field::State, ", "losses.add(1, ", "losses.add(count, "];
+        for begin in facts.into_iter().chain(["silence: ", "hint: ", "Verdict::Broken(", "Verdict::GiveUp("]) {
+            for (at, _) in text.match_indices(begin) {
+                found.extend(literal(&text[at + begin.len()..]).map(|said| (name.clone(), said)));
+            }
+        }
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let constant = line.contains("const ") && line.contains(": &str = ");
+            for (at, _) in line.match_indices('"') {
+                let Some(said) = literal(&line[at..]) else { continue };
+                let reason =
+                    ["it ", "its ", "this server", "this host", "this machine"].iter().any(|it| said.starts_with(it));
+                let channel = name.contains("/alert/channel/")
+                    && (said.starts_with(" (") && said.ends_with(')') || said.starts_with(": "));
+                let words = said.contains(' ') && said.starts_with(|c: char| c.is_ascii_lowercase());
+                if reason || channel || constant && words {
+                    found.push((name.clone(), said));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The string that `text` begins with.
+fn literal(text: &str) -> Option<String> {
+    let rest = text.trim_start().strip_prefix('"')?;
+    let (mut said, mut chars) = (String::new(), rest.chars());
+    loop {
+        match chars.next()? {
+            '"' => return Some(said),
+            '\\' => match chars.next()? {
+                'n' => said.push('\n'),
+                '\n' => chars = chars.as_str().trim_start().chars(),
+                c => said.push(c),
+            },
+            c => said.push(c),
+        }
+    }
+}
+
+#[test]
+fn every_sentence_of_the_program_is_translated() {
+    let (mut count, mut missing) = (0, Vec::new());
+    for (file, said) in sentences() {
+        let bare = said.trim_start_matches(": ").trim_start_matches(" (").trim_end_matches(if said.starts_with(" (") {
+            ")"
+        } else {
+            ""
+        });
+        if bare.len() < 3 || !bare.contains(|c: char| c.is_ascii_lowercase()) || NO_FACTS.contains(&bare) {
+            continue;
+        }
+        count += 1;
+        if zh::WORDS.phrase(bare) == bare {
+            missing.push([&file, ": ", bare].concat());
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    println!("{count} sentences");
+    assert!(count > 50, "{count} sentences found: does the search still find them?");
+}
+
+#[test]
+fn what_services_and_errors_say_is_translated() {
+    for cloud in Cloud::ALL {
+        let silence = Service::of(cloud).silence;
+        assert!(silence.is_empty() || zh::WORDS.phrase(silence) != silence, "{silence}");
+    }
+    for error in [E::Resolve, E::Connect, E::Timeout, E::Tls, E::Protocol, E::TooLarge, E::BadUrl] {
+        assert_ne!(zh::WORDS.phrase(error.text()), error.text());
+    }
+}
+
+#[test]
+fn both_languages_have_the_same_words() {
+    let (en, zh) = (&en::WORDS, &zh::WORDS);
+    assert_eq!((en.kinds.len(), en.labels.len()), (Kind::ALL.len(), Field::ALL.len()));
+    assert_eq!((zh.kinds.len(), zh.labels.len()), (Kind::ALL.len(), Field::ALL.len()));
+    let own = |words: &Words| words.own_labels.iter().map(|(kind, field, _)| (*kind, *field)).collect::<Vec<_>>();
+    assert_eq!(own(en), own(zh));
+    for (n, (known, said)) in zh.phrases.iter().enumerate() {
+        assert_eq!(known.matches("{}").count(), said.matches("{}").count(), "{known}");
+        assert!(zh.phrases[..n].iter().all(|(other, _)| other != known), "{known} stands twice");
+        // A row above that takes everything would hide it.
+        let hidden = zh.phrases[..n].iter().find(|(other, _)| holes(other, known).is_some());
+        assert_eq!(hidden, None, "{known}");
+    }
+}
