@@ -1,1 +1,201 @@
 //! What others wrote arrives as text, in every channel.
+
+use std::sync::Arc;
+
+use interrupt_callback::alert::channel::http::Ready;
+use interrupt_callback::alert::{Form, Message};
+use interrupt_callback::event::{Event, Fact, Field, Id, Kind, Moment};
+use serde_json::Value;
+
+use crate::common::beat::Beater;
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, FakeHttp};
+use crate::common::{SECRETS, TempDir};
+use crate::sheet::{NOW, plan, ready};
+
+/// A channel: its section, and what may stand in no text of it, because it would mean something there.
+type Row = (&'static str, &'static [&'static str]);
+
+/// Every kind of channel that speaks HTTP, one row for each way it can speak.
+const CHANNELS: &[Row] = &[
+    ("[alert.feishu]\nwebhook = \"https://open.feishu.cn/open-apis/bot/v2/hook/tok\"\nsecret = \"demo\"", &["<"]),
+    ("[alert.webhook]\nurl = \"https://h.example/x\"", &[]),
+    (
+        "[alert.webhook]\nurl = \"https://h.example/{subject}?t={title}\"\nmethod = \"PUT\"\n\
+         headers = { X-Title = \"{title}\", X-Host = \"{host}\" }\nbody = { text = \"{title}: {text}\", list = [\"{hint}\"] }",
+        &[],
+    ),
+    ("[alert.webhook]\nurl = \"https://h.example/x\"\nbody = \"{title}: {text}\"", &[]),
+    ("[alert.webhook]\nurl = \"https://h.example/x?t={title}&m={text}\"\nmethod = \"GET\"", &[]),
+];
+
+/// The same channels in words of their own.
+const OWN: [&str; 3] = ["", "\ntitle = \"{host} {kind}: {title}\"", "\nprefix = \"[ic]\"\ntitle = \"{text}\""];
+
+fn hostile() -> Vec<String> {
+    let mut texts: Vec<String> = [
+        "\"quoted\" 'so' \\back\\",
+        "first\nsecond\r\nX-Injected: yes",
+        "</b><script>alert(1)</script><at user_id=\"all\"></at>",
+        "@all @everyone @here <!channel> <@U123> <@all>",
+        "${x} $(id) `id` {title} {text} {{host}}",
+        "left\u{202e}right\u{2066}\u{200f}",
+        "nul\0bell\u{7}esc\u{1b}[31m",
+        "**bold** _it_ ~~no~~ [click](http://evil.example) ![i](http://evil.example/i.png)",
+        "# head\n- item\n> quote\n1. one\n```\ncode\n```",
+        "http://evil.example/?a=b&c=d #tag %0d%0a %s %n",
+        "\u{2028}line\u{2029}para\u{85}next",
+        "失联👩\u{200D}💻e\u{301}",
+        "",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    texts.push("x".repeat(100 * 1024));
+    texts.push("失".repeat(50 * 1024));
+    texts.push("\"".repeat(100 * 1024));
+    texts.push("<".repeat(100 * 1024));
+    texts
+}
+
+fn messages(text: &str) -> Vec<Message> {
+    let event = |kind: Kind| {
+        Event::new(kind, Id(0xabcd), text, Moment::at(NOW.tick, &NOW))
+            .with(Field::LastBeat, Fact::Time(Moment::at(NOW.tick, &NOW)))
+            .with_text(Field::Reason, text)
+            .with_text(Field::Hint, text)
+            .with_text(Field::Note, text)
+    };
+    let of = |form, kinds: &[Kind]| Message {
+        id: Id(0x3fa2_0000_0000_0001),
+        form,
+        members: kinds.iter().map(|kind| Arc::new(event(*kind))).collect(),
+    };
+    let many = [Kind::Offline; 30];
+    vec![
+        of(Form::One, &[Kind::Interrupt]),
+        of(Form::One, &[Kind::ChannelBroken]),
+        of(Form::Over, &[Kind::Offline, Kind::Online]),
+        of(Form::Digest, &[Kind::Offline, Kind::Interrupt]),
+        of(Form::Digest, &many),
+        of(Form::Minimal, &[Kind::Offline]),
+    ]
+}
+
+/// Every text in the body of `ready`, which must be what its content type says.
+fn texts(ready: &Ready) -> Vec<String> {
+    let Some(body) = &ready.body else { return Vec::new() };
+    let body = String::from_utf8(body.clone()).unwrap();
+    let kind = ready.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let kind = kind.map_or("", |(_, value)| value.as_str());
+    if kind.starts_with("application/json") {
+        let mut texts = Vec::new();
+        leaves(&serde_json::from_str(&body).unwrap(), &mut texts);
+        texts
+    } else if kind.starts_with("application/x-www-form-urlencoded") {
+        body.split('&').map(|pair| decoded(pair.split_once('=').unwrap().1)).collect()
+    } else {
+        vec![body]
+    }
+}
+
+fn leaves(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) => out.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|entry| leaves(entry, out)),
+        Value::Object(map) => map.values().for_each(|entry| leaves(entry, out)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                u8::from_str_radix(str::from_utf8(&digits).unwrap(), 16).unwrap()
+            }
+            b'+' => b' ',
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// What a reader sees of `text` apart from the marks of punctuation that escapes add or change.
+fn seen(text: &str) -> String {
+    let text = [("&lt;", ""), ("&gt;", ""), ("&quot;", ""), ("&amp;", "")]
+        .iter()
+        .fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain));
+    text.chars().filter(|c| c.is_alphanumeric() && !('！'..='～').contains(c)).collect()
+}
+
+fn check(row: &Row, own: &str, text: &str, message: &Message) {
+    let (section, live) = row;
+    let plan = plan(&[section, own].concat());
+    let ready = ready(&plan, message);
+    let about = || format!("{section}{own} {:.80?} {:?}", text, message.form);
+    assert!(
+        ready.url.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b)),
+        "{} {}",
+        about(),
+        ready.url
+    );
+    for (name, value) in &ready.headers {
+        assert!(value.bytes().all(|b| (b' '..=b'~').contains(&b)), "{} {name}: {value}", about());
+    }
+    let texts = texts(&ready);
+    for shown in &texts {
+        let control = |c: &char| (c.is_control() && *c != '\n') || ('\u{202A}'..='\u{202E}').contains(c);
+        assert!(!shown.chars().any(|c| control(&c)), "{} {shown:.200}", about());
+        for mark in *live {
+            assert!(!shown.contains(mark), "{}: {mark} in {shown:.200}", about());
+        }
+    }
+    // What stands where a body would be is in the address.
+    let all = if texts.is_empty() { decoded(&ready.url) } else { texts.join("\n") };
+    let begin: String = seen(&text.replace(|c: char| c.is_control(), " ")).chars().take(20).collect();
+    assert!(seen(&all).contains(&begin), "{}: {begin} is not in {all:.300}", about());
+    assert!(ready.url.len() + ready.body.as_ref().map_or(0, Vec::len) < 64 * 1024, "{}", about());
+}
+
+#[test]
+fn what_others_wrote_is_text_everywhere() {
+    for row in CHANNELS {
+        for own in OWN {
+            for text in hostile() {
+                for message in messages(&text) {
+                    check(row, own, &text, &message);
+                }
+            }
+        }
+    }
+}
+
+/// Names that a heartbeat server takes: at most 128 bytes without control and bidi characters.
+#[test]
+fn a_hostile_name_is_told_as_it_is() {
+    let fake = FakeHttp::start(|_| Answer::ok(r#"{"code":0}"#));
+    let dir = TempDir::new();
+    let config = format!(
+        "[keepalive]\ngrace = \"300ms\"\n[keepalive.server]\nlisten = \"127.0.0.1:0\"\nkey = \"{}\"\nnum = 2\n\
+         [alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\ntitle = \"{{host}} is {{kind}}\"\n\
+         [alert.chat]\nkind = \"feishu\"\nwebhook = \"{}\"\nsecret = \"\"\n",
+        SECRETS[0],
+        fake.url("/hook"),
+        fake.url("/chat"),
+    );
+    let mut daemon = Daemon::start(dir.path(), &config);
+    let name = "</b>\"@all${x}{title}<at user_id=\"all\"></at>\\'`id`%0a@\u{9999}";
+    // The beater puts it into its JSON as it stands.
+    let raw = name.replace('\\', "\\\\").replace('"', "\\\"");
+    let mut beater = Beater::new(daemon.ready(), SECRETS[0], &raw);
+    beater.period = 0.2;
+    beater.beat().unwrap();
+    let told = fake.wait(1, |asked| asked.path == "/hook" && asked.tells("offline", name));
+    assert_eq!(told[0].json()["title"], format!("{name} is offline"));
+    let chat = fake.wait(1, |asked| asked.path == "/chat" && asked.text().contains("失联"));
+    let title = &chat[0].json()["content"]["post"]["zh_cn"]["title"];
+    assert_eq!(*title, format!("{} 失联", name.replace('<', "＜")));
+}

@@ -132,17 +132,19 @@ impl Words {
     fn sentence(&self, text: &str) -> Option<String> {
         let ends = text.match_indices(": ").map(|(at, colon)| at + colon.len());
         for from in [0].into_iter().chain(ends) {
-            if let Some(said) = self.known(&text[from..]) {
+            if let Some(said) = self.known(&text[from..], true) {
                 return Some([&text[..from], &said].concat());
             }
         }
         let (before, remark) = text.strip_suffix(')')?.rsplit_once(" (")?;
         let [open, close] = self.brackets;
-        let remark = self.known(remark)?;
+        let remark = self.known(remark, true)?;
         Some([&self.sentence(before).unwrap_or_else(|| before.to_owned()), open, &remark, close].concat())
     }
 
-    fn known(&self, text: &str) -> Option<String> {
+    /// `text` if it is one of the phrases. With `deeper` what stands in its holes may be one
+    /// too.
+    fn known(&self, text: &str, deeper: bool) -> Option<String> {
         for (known, said) in self.phrases {
             if *known == text {
                 return Some((*said).to_owned());
@@ -151,8 +153,8 @@ impl Words {
             let mut out = String::new();
             for (n, part) in said.split("{}").enumerate() {
                 let hole = if n > 0 { holes.get(n - 1).copied().unwrap_or_default() } else { "" };
-                let plain = self.phrases.iter().find(|(known, _)| *known == hole);
-                out.push_str(plain.map_or(hole, |(_, said)| said));
+                let inner = if deeper { self.known(hole, false) } else { None };
+                out.push_str(inner.as_deref().unwrap_or(hole));
                 out.push_str(part);
             }
             return Some(out);

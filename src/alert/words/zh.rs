@@ -211,6 +211,8 @@ pub(super) static WORDS: Words = Words {
         ("stopped", "已停止"),
         ("reclaimed", "已回收"),
         // The metadata service.
+        ("the cloud says {}, in a zone it does not name", "云厂商给出的时间是 {}，未注明时区"),
+        ("the service wants a token", "服务要求令牌"),
         (
             "[spot] endpoint is scheme and host, such as http://100.100.100.200",
             "[spot] endpoint 只写协议和主机，如 http://100.100.100.200",
@@ -241,6 +243,9 @@ pub(super) static WORDS: Words = Words {
         ("ended the program three times", "曾三次使程序异常退出"),
         ("more alerts than the outbox holds", "告警数超过发件箱上限"),
         // The system.
+        ("the disk does not answer", "磁盘没有响应"),
+        ("the disk does not keep up", "磁盘写入跟不上"),
+        ("the store has ended", "保存线程已退出"),
         ("No space left on device (os error {})", "磁盘空间已满（os error {}）"),
         ("Read-only file system (os error {})", "文件系统只读（os error {}）"),
         ("Permission denied (os error {})", "权限不足（os error {}）"),
