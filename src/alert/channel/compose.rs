@@ -45,8 +45,8 @@ pub struct Composed {
     pub title: String,
     /// The rest; with [`Style::joined`] all. Never empty if there is room for the title.
     pub body: String,
-    /// The same, neither escaped nor cut, for channels that show facts in a form of their own. The lines of a template have
-    /// no labels.
+    /// The same, neither escaped nor cut, for channels that show facts in a form of their own, or a title without markup
+    /// above a body that has one (cut with [`fit`]). The lines of a template have no labels.
     pub text: Text,
 }
 
@@ -128,12 +128,13 @@ impl<'a> Script<'a> {
         if let Some(own) = self.own_title(Markup::Plain, usize::MAX) {
             text.title = [&self.lead, &*own].concat();
         }
-        let own = self
-            .body
-            .map(|body| self.filled(body, Markup::Plain, "\n", &text.title, &self.lines.join("\n"), usize::MAX));
-        if let Some(own) = own.filter(|own| !own.trim().is_empty()) {
-            let lines = own.split('\n').filter(|line| !line.trim().is_empty());
-            text.lines = lines.map(|line| Line::plain(clean(line, usize::MAX))).collect();
+        let Some(body) = self.body else { return text };
+        let own = self.filled(body, Markup::Plain, "\n", &text.title, &self.lines.join("\n"), usize::MAX);
+        if !own.trim().is_empty() {
+            text.lines.clear();
+            for line in own.split('\n').filter(|line| !line.trim().is_empty()) {
+                text.lines.push(Line::plain(clean(line, usize::MAX)));
+            }
         }
         text
     }
@@ -190,24 +191,32 @@ impl<'a> Script<'a> {
             }
             text
         };
-        let first = lines.first().map_or("", |line| line.as_str());
-        let parts = FIRST_LINES.into_iter().filter(|cap| *cap < first.len()).map(|cap| shortened(&[short(first, cap)]));
-        let mut tries = (1..=lines.len()).rev().map(|keep| shortened(&lines[..keep])).chain(parts).chain([id.clone()]);
-        tries.find_map(|text| Some(show(&text)).filter(|shown| room.holds(shown))).unwrap_or_default()
+        let fits = |text: &str| Some(show(text)).filter(|shown| room.holds(shown));
+        for gone in 0..lines.len() {
+            if let Some(shown) = fits(&shortened(&lines[..lines.len() - gone])) {
+                return shown;
+            }
+        }
+        for cap in FIRST_LINES {
+            if let Some(first) = lines.first().filter(|first| first.len() > cap)
+                && let Some(shown) = fits(&shortened(&[short(first, cap)]))
+            {
+                return shown;
+            }
+        }
+        fits(id).unwrap_or_default()
     }
 
     /// `template` with its fields filled in, each value but `text` of at most `cap` bytes.
     fn filled(&self, template: &str, markup: Markup, newline: &str, title: &str, text: &str, cap: usize) -> String {
         let mut values = Vec::with_capacity(self.fields.len());
         for (name, value) in &self.fields {
-            values.push((
-                *name,
-                match *name {
-                    "title" => short(title, cap),
-                    "text" => text.to_owned(),
-                    _ => short(value, cap),
-                },
-            ));
+            let value = match *name {
+                "title" => short(title, cap),
+                "text" => text.to_owned(),
+                _ => short(value, cap),
+            };
+            values.push((*name, value));
         }
         expand(&template.replace('\n', newline), &values, &mut |out, value| lines(out, value, markup, newline))
     }

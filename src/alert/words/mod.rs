@@ -130,10 +130,14 @@ impl Words {
     }
 
     fn sentence(&self, text: &str) -> Option<String> {
-        let ends = text.match_indices(": ").map(|(at, colon)| at + colon.len());
-        for from in [0].into_iter().chain(ends) {
+        let mut from = 0;
+        loop {
             if let Some(said) = self.known(&text[from..], true) {
                 return Some([&text[..from], &said].concat());
+            }
+            match text[from..].find(": ") {
+                Some(at) => from += at + 2,
+                None => break,
             }
         }
         let (before, remark) = text.strip_suffix(')')?.rsplit_once(" (")?;

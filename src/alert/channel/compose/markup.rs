@@ -103,7 +103,8 @@ fn wide(out: &mut String, text: &str) {
         match c {
             '<' | '[' | '*' | '~' | '`' => out.extend(twin(c)),
             '#' | '>' | '-' | '+' if line_start(out) => out.extend(twin(c)),
-            '.' if after_number(out) => out.extend(twin(c)),
+            // Addresses begin with a number and a point, too.
+            ' ' if after_list(out) => out.extend([JOINER, ' ']),
             c => unlinked(out, c),
         }
     }
@@ -120,7 +121,7 @@ fn card(out: &mut String, text: &str) {
             '*' | '[' | '~' | '`' | '<' | '\\' => true,
             '_' => !after_word(out),
             '#' | '>' | '-' | '+' => line_start(out),
-            '.' | ')' => after_number(out),
+            ' ' => after_list(out),
             '/' => out.ends_with(':'),
             _ => false,
         };
@@ -164,6 +165,11 @@ fn line_start(out: &str) -> bool {
 fn after_number(out: &str) -> bool {
     let rest = out.trim_end_matches(|c: char| c.is_ascii_digit());
     rest.len() < out.len() && line_start(rest)
+}
+
+/// Whether a space would make a numbered list of the last line of `out`.
+fn after_list(out: &str) -> bool {
+    out.strip_suffix(['.', ')']).is_some_and(after_number)
 }
 
 fn after_word(out: &str) -> bool {

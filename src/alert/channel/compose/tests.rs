@@ -179,6 +179,9 @@ fn nothing_that_others_wrote_is_live() {
         (Markup::Angle, "<at user_id=\"all\"></at>", "＜at user_id=\"all\">＜/at>"),
         (Markup::Wide, "<@all> [a](b) **c** web_1", "＜@all> ［a](b) ＊＊c＊＊ web_1"),
         (Markup::Wide, "# a", "＃ a"),
+        (Markup::Wide, "1. a", "1.\u{2060} a"),
+        (Markup::Wide, "192.0.2.1 is 1. b", "192.0.2.1 is 1. b"),
+        (Markup::Card, "1) a 2) b", "1)\u{34F} a 2) b"),
         (Markup::Card, "*a* web_1 _b_", "\u{34F}*a\u{34F}* web_1 \u{34F}_b_"),
     ] {
         assert_eq!(markup.escaped(text), escaped, "{markup:?}");
