@@ -214,6 +214,15 @@ fn both_languages_have_the_same_words() {
     let (en, zh) = (&en::WORDS, &zh::WORDS);
     assert_eq!((en.kinds.len(), en.labels.len()), (Kind::ALL.len(), Field::ALL.len()));
     assert_eq!((zh.kinds.len(), zh.labels.len()), (Kind::ALL.len(), Field::ALL.len()));
+    let filled = |words: &Words| {
+        let mut texts = [words.reclaim, words.lost, words.lasted, words.distance, words.back_again].concat();
+        texts.extend([words.flapping, words.digest, words.were_together, words.more_hosts, words.times, words.more]);
+        texts.extend([words.cut, words.cut_one, words.delayed_by]);
+        texts.extend(words.together.iter().map(|(_, text)| *text));
+        texts.extend(Kind::ALL.iter().flat_map(|kind| *words.kind(*kind)));
+        texts.iter().map(|text| ["{who}", "{time}", "{n}"].map(|field| text.matches(field).count())).collect::<Vec<_>>()
+    };
+    assert_eq!(filled(en), filled(zh));
     let own = |words: &Words| words.own_labels.iter().map(|(kind, field, _)| (*kind, *field)).collect::<Vec<_>>();
     assert_eq!(own(en), own(zh));
     for (n, (known, said)) in zh.phrases.iter().enumerate() {
