@@ -368,7 +368,7 @@ impl Voice<'_> {
         for (field, fact) in facts.iter().take(MAX_FACTS) {
             let value = match fact {
                 Fact::Text(load) if *field == Field::Load => self.load(&clean(load, MAX_FACT)),
-                Fact::Text(text) => clean(&self.words.phrase(text), MAX_FACT),
+                Fact::Text(text) => clean(&self.words.fact(*field, text), MAX_FACT),
                 Fact::Number(number) => number.to_string(),
                 Fact::Span(span) => self.words.span(*span),
                 Fact::Time(moment) => {

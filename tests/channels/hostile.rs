@@ -29,8 +29,13 @@ const CHANNELS: &[Row] = &[
     ("[alert.webhook]\nurl = \"https://h.example/x?t={title}&m={text}\"\nmethod = \"GET\"", &[]),
 ];
 
-/// The same channels in words of their own.
-const OWN: [&str; 3] = ["", "\ntitle = \"{host} {kind}: {title}\"", "\nprefix = \"[ic]\"\ntitle = \"{text}\""];
+/// The same channels in words of their own; the last, with a body, not for those whose body is the request.
+const OWN: [&str; 4] = [
+    "",
+    "\ntitle = \"{host} {kind}: {title}\"",
+    "\nprefix = \"[ic]\"\ntitle = \"{text}\"",
+    "\nbody = \"{host}\\n{text}\\n{reason}\"",
+];
 
 fn hostile() -> Vec<String> {
     let mut texts: Vec<String> = [
@@ -164,6 +169,9 @@ fn check(row: &Row, own: &str, text: &str, message: &Message) {
 fn what_others_wrote_is_text_everywhere() {
     for row in CHANNELS {
         for own in OWN {
+            if own.starts_with("\nbody") && row.0.starts_with("[alert.webhook]") {
+                continue;
+            }
             for text in hostile() {
                 for message in messages(&text) {
                     check(row, own, &text, &message);

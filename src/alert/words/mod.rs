@@ -110,6 +110,14 @@ impl Words {
         own.map_or_else(usual, |(_, _, label)| label)
     }
 
+    /// The text of `field`: in this language if it is of those that this program writes. Notes, names and paths stay.
+    pub fn fact(&self, field: Field, text: &str) -> String {
+        match field {
+            Field::Provider | Field::Action | Field::Reason | Field::Hint | Field::State => self.phrase(text),
+            _ => text.to_owned(),
+        }
+    }
+
     /// `text` in this language as far as this program said it: all of it, what stands after a colon, a remark in
     /// brackets at its end, parts with semicolons between them. What others said stays.
     pub fn phrase(&self, text: &str) -> String {

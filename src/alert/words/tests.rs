@@ -78,6 +78,8 @@ fn what_this_program_says_is_translated() {
     ] {
         assert_eq!((en::WORDS.phrase(text), zh::WORDS.phrase(text)), (text.to_owned(), zh.to_owned()));
     }
+    assert_eq!(zh::WORDS.fact(Field::Note, "stop"), "stop");
+    assert_eq!(zh::WORDS.fact(Field::Action, "stop"), "停机");
     let long = "it was rebooted: ".repeat(10_000);
     assert_eq!(zh::WORDS.phrase(&long), long);
 }

@@ -260,6 +260,28 @@ fn whatever_is_said_fits_and_is_valid() {
 }
 
 #[test]
+fn no_template_can_fail() {
+    let mut random = Random(99);
+    let known: Vec<String> = crate::config::TEMPLATE_FIELDS.iter().map(|name| ["{", name, "}"].concat()).collect();
+    for _ in 0..1500 {
+        let mut template = String::new();
+        for _ in 0..random.below(6) {
+            template.push_str(&random.text(4));
+            template.push_str(&known[random.below(known.len())]);
+            template.push_str(["", "\n", "{}", "{{", "}"][random.below(5)]);
+        }
+        let mut plan = plan();
+        (plan.title, plan.body) = (Some(template.replace('\n', "")), Some(template));
+        let markup = MARKUPS[random.below(MARKUPS.len())];
+        let style = style(markup, UNITS[random.below(UNITS.len())], 80, 20 + random.below(800), random.below(2) == 0);
+        let message = random.message();
+        let said = composed(&plan, &style, &message);
+        assert!(style.title.holds(&said.title) && style.body.holds(&said.body), "{plan:?} {message:?} {said:?}");
+        assert!(!said.title.is_empty() && !said.body.is_empty(), "{plan:?} {message:?} {said:?}");
+    }
+}
+
+#[test]
 fn a_cut_says_what_is_gone_and_keeps_the_id() {
     let mut event = notice("web-1@vm");
     for n in 0..6 {
