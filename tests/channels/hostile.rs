@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use interrupt_callback::alert::channel::http::Ready;
+use interrupt_callback::alert::channel::{ChannelState, prepare};
 use interrupt_callback::alert::{Form, Message};
 use interrupt_callback::event::{Event, Fact, Field, Id, Kind, Moment};
+use interrupt_callback::zone::Zone;
 use serde_json::Value;
 
 use crate::common::beat::Beater;
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, FakeHttp};
 use crate::common::{SECRETS, TempDir};
-use crate::sheet::{NOW, plan, ready};
+use crate::sheet::{NOW, plan};
 
 /// A channel: its section, and what may stand in no text of it, because it would mean something there.
 type Row = (&'static str, &'static [&'static str]);
@@ -136,10 +138,11 @@ fn seen(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric() && !('！'..='～').contains(c)).collect()
 }
 
-fn check(row: &Row, own: &str, text: &str, message: &Message) {
+/// Checks what is sent; false if nothing is, because the service wants the events of `message` one by one.
+fn check(row: &Row, own: &str, text: &str, message: &Message) -> bool {
     let (section, live) = row;
     let plan = plan(&[section, own].concat());
-    let ready = ready(&plan, message);
+    let Some(ready) = prepare(&plan, message, &ChannelState::default(), &NOW, &Zone::utc()) else { return false };
     let about = || format!("{section}{own} {:.80?} {:?}", text, message.form);
     assert!(
         ready.url.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b)),
@@ -163,6 +166,7 @@ fn check(row: &Row, own: &str, text: &str, message: &Message) {
     let begin: String = seen(&text.replace(|c: char| c.is_control(), " ")).chars().take(20).collect();
     assert!(seen(&all).contains(&begin), "{}: {begin} is not in {all:.300}", about());
     assert!(ready.url.len() + ready.body.as_ref().map_or(0, Vec::len) < 64 * 1024, "{}", about());
+    true
 }
 
 #[test]
@@ -172,10 +176,10 @@ fn what_others_wrote_is_text_everywhere() {
             if own.starts_with("\nbody") && row.0.starts_with("[alert.webhook]") {
                 continue;
             }
-            for text in hostile() {
-                for message in messages(&text) {
-                    check(row, own, &text, &message);
-                }
+            // Long texts are cut before a template sees them.
+            for text in hostile().into_iter().filter(|text| own.is_empty() || text.len() < 1024) {
+                let sent = messages(&text).iter().filter(|message| check(row, own, &text, message)).count();
+                assert!(sent >= 3, "{}", row.0);
             }
         }
     }
