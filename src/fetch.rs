@@ -3,24 +3,29 @@
 //! Webhook addresses are secrets, so nothing here formats a URL, and no error of the HTTP library leaves this file.
 
 mod dial;
+pub mod roots;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
+#[cfg(feature = "tls")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ureq::SendBody;
 use ureq::http;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as UreqResolver};
-#[cfg(feature = "tls")]
-use ureq::unversioned::transport::RustlsConnector;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, NextTimeout};
-use ureq::{Agent, AsSendBody, Body, Proxy};
+use ureq::{Agent, AsSendBody, Body, Proxy, ProxyProtocol};
 
 use crate::clock;
 use crate::fetch::dial::Dial;
+use crate::fetch::roots::CaFile;
 use crate::resolve::{Resolver, WAIT};
+use crate::secret::Secret;
 
 /// Bytes of status line and headers that are read.
 const MAX_HEAD: usize = 16 * 1024;
@@ -40,6 +45,15 @@ pub struct Limits {
     pub body: u64,
     /// Whether proxies of the environment apply.
     pub proxy: bool,
+}
+
+/// How to get there, in place of the usual way.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Way<'a> {
+    /// A proxy that [`proxy_is_usable`] took, or `""` for none, in place of those of the environment.
+    pub proxy: Option<&'a Secret>,
+    /// Who is trusted, in place of the usual roots.
+    pub ca: Option<&'a CaFile>,
 }
 
 /// An HTTP client. Clones share one agent and are cheap; no connection is kept between requests.
@@ -90,14 +104,37 @@ pub enum FetchError {
     Connect,
     /// A deadline passed.
     Timeout,
-    /// TLS failed: certificate, protocol, or no TLS at the other end.
-    Tls,
+    /// The proxy does not let through.
+    Proxy,
+    /// The proxy wants to know who this is, or does not believe it.
+    ProxyLogin,
+    /// TLS failed.
+    Tls(TlsError),
     /// The answer is not HTTP, or broke off.
     Protocol,
     /// The body is larger than the limit.
     TooLarge,
     /// The URL cannot be used.
     BadUrl,
+}
+
+/// What was wrong with TLS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TlsError {
+    /// By the own clock the certificate has expired.
+    Expired,
+    /// By the own clock it is not valid yet.
+    NotYetValid,
+    /// No trusted root vouches for it.
+    Issuer,
+    /// It is for another name.
+    Name,
+    /// It is not made for a server.
+    Unfit,
+    /// What speaks there is not TLS.
+    Plain,
+    /// Anything else, such as no version in common.
+    Other,
 }
 
 impl fmt::Debug for Fetch {
@@ -120,7 +157,15 @@ impl FetchError {
             FetchError::Resolve => "the name does not resolve",
             FetchError::Connect => "no connection",
             FetchError::Timeout => "no answer in time",
-            FetchError::Tls => "TLS failed; is the clock right?",
+            FetchError::Proxy => "the proxy does not let through",
+            FetchError::ProxyLogin => "the proxy refuses user and password",
+            FetchError::Tls(TlsError::Expired) => "the certificate has expired; is the clock right?",
+            FetchError::Tls(TlsError::NotYetValid) => "the certificate is not valid yet; is the clock right?",
+            FetchError::Tls(TlsError::Issuer) => "unknown issuer of the certificate; ca_file can name one",
+            FetchError::Tls(TlsError::Name) => "the certificate is for another name",
+            FetchError::Tls(TlsError::Unfit) => "the certificate is not for a server; was it made with CA:FALSE?",
+            FetchError::Tls(TlsError::Plain) => "no TLS at the other end; does it speak plain http?",
+            FetchError::Tls(TlsError::Other) => "TLS failed",
             FetchError::Protocol => "the answer is not HTTP or broke off",
             FetchError::TooLarge => "the answer is too large",
             FetchError::BadUrl => "the URL cannot be used",
@@ -139,12 +184,20 @@ impl std::error::Error for FetchError {}
 impl Fetch {
     /// A client with `limits`.
     pub fn new(limits: Limits, resolver: Arc<Resolver>) -> Fetch {
-        let mut proxy = if limits.proxy { Proxy::try_from_env() } else { None };
-        // It needs code this binary does not have; the library would go nowhere with one.
-        if proxy.as_ref().is_some_and(is_socks) {
-            log::warn!("the SOCKS proxy of the environment is not used: only HTTP proxies are");
-            proxy = None;
-        }
+        Fetch::by(Way::default(), limits, resolver)
+    }
+
+    /// One that goes another way.
+    ///
+    /// # Panics
+    /// With a proxy that was not checked.
+    pub fn by(way: Way<'_>, limits: Limits, resolver: Arc<Resolver>) -> Fetch {
+        let proxy = match way.proxy.map(Secret::reveal) {
+            Some("") => None,
+            Some(proxy) => Some(Proxy::new(proxy).expect("it was checked with the configuration")),
+            None if limits.proxy => proxy_of_environment(),
+            None => None,
+        };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -162,10 +215,11 @@ impl Fetch {
             .build();
         let connected = Arc::new(AtomicBool::new(false));
         let dial = Dial { resolver: Arc::clone(&resolver), connected: Arc::clone(&connected) };
-        let way = ().chain(ConnectProxyConnector::default()).chain(dial);
+        let chain = ().chain(ConnectProxyConnector::default()).chain(dial);
         #[cfg(feature = "tls")]
-        let way = way.chain(RustlsConnector::default());
-        Fetch { limits, agent: Agent::with_parts(config, way, Names(resolver)), connected }
+        let chain =
+            chain.chain(tls::Secure { ca: way.ca.cloned(), own: OnceLock::new(), connected: Arc::clone(&connected) });
+        Fetch { limits, agent: Agent::with_parts(config, chain, Names(resolver)), connected }
     }
 
     /// Whether the last request, of whichever clone, got as far as a connection: without one nobody saw it.
@@ -193,7 +247,14 @@ impl Fetch {
         if total < self.limits.total {
             prepared = self.agent.configure_request(prepared).timeout_global(Some(total)).build();
         }
-        let answer = self.agent.run(prepared).map_err(|error| kind_of(&error))?;
+        let answer = self.agent.run(prepared).map_err(|error| {
+            let kind = kind_of(&error);
+            if matches!(kind, FetchError::Proxy | FetchError::ProxyLogin) {
+                // It was seen no further than there.
+                self.connected.store(false, Ordering::Relaxed);
+            }
+            kind
+        })?;
         let (head, body) = answer.into_parts();
         let mut headers = Vec::new();
         for (name, value) in &head.headers {
@@ -212,9 +273,35 @@ pub fn host_of(url: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
-fn is_socks(proxy: &Proxy) -> bool {
-    use ureq::ProxyProtocol as P;
-    matches!(proxy.protocol(), P::Socks4 | P::Socks4A | P::Socks5)
+/// Whether the library can use `proxy`.
+pub fn proxy_is_usable(proxy: &str) -> bool {
+    Proxy::new(proxy).is_ok_and(|proxy| speaks(&proxy))
+}
+
+/// Whether `der` is a certificate that can vouch for others.
+pub fn root_is_usable(der: &[u8]) -> bool {
+    #[cfg(feature = "tls")]
+    return tls::usable(der);
+    #[cfg(not(feature = "tls"))]
+    return !der.is_empty();
+}
+
+fn proxy_of_environment() -> Option<Proxy> {
+    let proxy = Proxy::try_from_env()?;
+    if speaks(&proxy) {
+        return Some(proxy);
+    }
+    // It needs code this binary does not have; the library would go nowhere with one.
+    log::warn!("the proxy of the environment is not used: only HTTP proxies are");
+    None
+}
+
+fn speaks(proxy: &Proxy) -> bool {
+    match proxy.protocol() {
+        ProxyProtocol::Http => true,
+        ProxyProtocol::Https => cfg!(feature = "tls"),
+        _ => false,
+    }
 }
 
 fn prepare<'a>(request: &Request<'_>, body: SendBody<'a>) -> Result<http::Request<SendBody<'a>>, FetchError> {
@@ -254,12 +341,11 @@ fn kind_of(error: &ureq::Error) -> FetchError {
         ureq::Error::HostNotFound => FetchError::Resolve,
         ureq::Error::Timeout(_) => FetchError::Timeout,
         ureq::Error::Io(error) => kind_of_io(error),
-        ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
-            FetchError::Connect
-        }
-        ureq::Error::Tls(_) => FetchError::Tls,
-        #[cfg(feature = "tls")]
-        ureq::Error::Rustls(_) | ureq::Error::Pem(_) => FetchError::Tls,
+        ureq::Error::ConnectionFailed | ureq::Error::InvalidProxyUrl => FetchError::Connect,
+        // The status is there only as a part of this text: "proxy server responded 407/407".
+        ureq::Error::ConnectProxyFailed(why) if why.ends_with("/407") => FetchError::ProxyLogin,
+        ureq::Error::ConnectProxyFailed(_) => FetchError::Proxy,
+        ureq::Error::Tls(_) => FetchError::Tls(TlsError::Other),
         ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::TlsRequired => FetchError::BadUrl,
         ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge,
         _ => FetchError::Protocol,
@@ -268,13 +354,18 @@ fn kind_of(error: &ureq::Error) -> FetchError {
 
 fn kind_of_io(error: &io::Error) -> FetchError {
     use io::ErrorKind as E;
+    #[cfg(feature = "tls")]
+    if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref()) {
+        return FetchError::Tls(tls::kind_of(error));
+    }
     match error.kind() {
         E::TimedOut | E::WouldBlock => FetchError::Timeout,
-        // rustls reports a bad certificate and a peer that speaks no TLS like this.
-        E::InvalidData => FetchError::Tls,
-        E::UnexpectedEof | E::ConnectionReset | E::ConnectionAborted | E::BrokenPipe | E::WriteZero => {
-            FetchError::Protocol
-        }
+        E::InvalidData
+        | E::UnexpectedEof
+        | E::ConnectionReset
+        | E::ConnectionAborted
+        | E::BrokenPipe
+        | E::WriteZero => FetchError::Protocol,
         // Refused, unreachable, forbidden, no descriptor left.
         _ => FetchError::Connect,
     }
@@ -322,12 +413,12 @@ mod tests {
             (io(E::HostUnreachable), FetchError::Connect),
             (io(E::PermissionDenied), FetchError::Connect),
             (ureq::Error::Io(io::Error::from_raw_os_error(24)), FetchError::Connect),
-            (ureq::Error::ConnectProxyFailed("http://u:p@proxy".to_owned()), FetchError::Connect),
+            (ureq::Error::ConnectProxyFailed("http://u:p@proxy".to_owned()), FetchError::Proxy),
+            (ureq::Error::ConnectProxyFailed("proxy server responded 407/407".to_owned()), FetchError::ProxyLogin),
             (ureq::Error::Timeout(ureq::Timeout::Global), FetchError::Timeout),
             (ureq::Error::Timeout(ureq::Timeout::Connect), FetchError::Timeout),
             (io(E::TimedOut), FetchError::Timeout),
-            (io(E::InvalidData), FetchError::Tls),
-            (ureq::Error::Tls("bad name"), FetchError::Tls),
+            (ureq::Error::Tls("bad name"), FetchError::Tls(TlsError::Other)),
             (io(E::UnexpectedEof), FetchError::Protocol),
             (io(E::ConnectionReset), FetchError::Protocol),
             (ureq::Error::LargeResponseHeader(2, 1), FetchError::Protocol),
@@ -338,7 +429,7 @@ mod tests {
         for (error, want) in table {
             assert_eq!(kind_of(&error), want, "{error:?}");
             let text = want.to_string();
-            assert!(!text.contains("://") && !text.contains('\n') && text.len() < 50, "{text}");
+            assert!(!text.contains("://") && !text.contains('\n') && text.len() < 60, "{text}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod bots;
 mod service;
+mod way;
 mod webhook;
 
 use std::time::Duration;
@@ -114,6 +115,10 @@ fn channel(name: &str, item: &Item<'_>, spoken: Option<Language>) -> Option<Chan
     let hosts = hosts(table.get("hosts"));
     let per_minute = table.whole("per_minute", 1, 6000);
     let timeout = if names[kind] == LOG { None } else { table.span("timeout", TIMEOUT) };
+    let (proxy, ca_file) = match names[kind] {
+        LOG | "command" => (None, None),
+        name => (if name == "email" { None } else { way::proxy(&mut table) }, way::ca_file(&mut table)),
+    };
     let (read, (usual_language, usual_timeout, usual_rate)) = match ROWS.get(kind) {
         Some(row) => ((row.read)(&mut table), row.usual),
         None => {
@@ -132,6 +137,8 @@ fn channel(name: &str, item: &Item<'_>, spoken: Option<Language>) -> Option<Chan
         not,
         hosts,
         per_minute: per_minute.or(usual_rate),
+        proxy,
+        ca_file,
         ..ChannelPlan::new(name, read?, language, timeout.unwrap_or(usual_timeout))
     })
 }

@@ -28,6 +28,7 @@ use toml::de::DeTable;
 pub use env::Env;
 pub use plan::Plan;
 pub use problem::Problem;
+pub use secrets::read_capped;
 pub use template::{TEMPLATE_FIELDS, is_template_field};
 
 use crate::config::plan::{Cloud, SpotPlan};

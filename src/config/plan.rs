@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::alert::channel::presets::Preset;
 use crate::event::{Kind, Severity};
+use crate::fetch::roots::CaFile;
 use crate::keepalive::uri::Uri;
 use crate::secret::Secret;
 use crate::spot::service::Service;
@@ -267,10 +268,10 @@ pub struct ChannelPlan {
     pub body: Option<String>,
     /// When it holds back what is not critical.
     pub quiet: Option<Quiet>,
-    /// The proxy it goes through, in place of the environment's; it may hold a password.
+    /// The proxy it goes through, in place of the environment's, `""` for none; it may hold a password.
     pub proxy: Option<Secret>,
-    /// A file of certificates (PEM), in place of the roots that are trusted otherwise.
-    pub ca_file: Option<PathBuf>,
+    /// The authorities it trusts, in place of the usual ones.
+    pub ca_file: Option<CaFile>,
 }
 
 impl ChannelPlan {

@@ -41,6 +41,34 @@ pub fn parse(text: &str) -> Result<HttpUrl, &'static str> {
     Ok(HttpUrl { tls, private, path_at: start, text: format!("{}{}", &text[..start], encode(path)) })
 }
 
+/// Reads the address of a proxy, `http://[user:password@]host:port`. True if a password would go to it over a public
+/// network.
+///
+/// # Errors
+/// When it is none that this program can use.
+pub fn proxy(text: &str) -> Result<bool, &'static str> {
+    const SHAPE: &str = "must be http://host:port or http://user:password@host:port; in user and password write / as \
+                         %2F, @ as %40, : as %3A, % as %25";
+    let (scheme, rest) = text.split_once("://").ok_or(SHAPE)?;
+    if scheme.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("socks")) {
+        return Err("SOCKS is not spoken; name an HTTP proxy, http://host:port");
+    }
+    if scheme.eq_ignore_ascii_case("https") {
+        return Err("must begin with http://: what goes to the proxy itself is not encrypted, what goes through it is");
+    }
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    let (login, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let odd = |c: char| c.is_control() || !c.is_ascii() || " /?#@[]\\".contains(c);
+    if !scheme.eq_ignore_ascii_case("http") || place.contains(['/', '?', '#']) || login.contains(odd) {
+        return Err(SHAPE);
+    }
+    match split_port(place)? {
+        (_, None) => Err("has no port; write http://host:port"),
+        (_, Some(0)) => Err("port 0 cannot be reached"),
+        (host, Some(_)) => Ok(!is_private(host)? && login.contains(':')),
+    }
+}
+
 /// Host without brackets, and port.
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
     let (host, port) = match authority.strip_prefix('[') {
@@ -131,6 +159,38 @@ mod tests {
         let url = parse("https://h/密 {title}?a=\"b|c\"%20").unwrap();
         assert_eq!(url.text, "https://h/%E5%AF%86%20{title}?a=%22b%7Cc%22%20");
         assert_eq!(&url.text[url.path_at..url.path_at + 1], "/");
+    }
+
+    #[test]
+    fn proxies() {
+        let shape = |text| proxy(text).is_err_and(|why| why.starts_with("must be http://host:port"));
+        for (text, open) in [
+            ("http://proxy.lan:3128", false),
+            ("HTTP://127.0.0.1:8080/", false),
+            ("http://[::1]:8080", false),
+            ("http://me:p%40ss%2F@10.0.0.1:3128", false),
+            ("http://proxy.example.com:3128", false),
+            ("http://me:secret@proxy.example.com:3128", true),
+        ] {
+            assert_eq!(proxy(text), Ok(open), "{text}");
+        }
+        for text in
+            ["", "proxy:3128", "ftp://proxy:1", "http://h:1/path", "http://h:1?x", "http://a@b@h:1", "http://a/b:c@h:1"]
+        {
+            assert!(shape(text), "{text}: {:?}", proxy(text));
+        }
+        for (text, want) in [
+            ("socks5://127.0.0.1:1080", "SOCKS is not spoken; name an HTTP proxy, http://host:port"),
+            ("SOCKS://127.0.0.1:1080", "SOCKS is not spoken; name an HTTP proxy, http://host:port"),
+            ("http://proxy", "has no port; write http://host:port"),
+            ("http://proxy:0", "port 0 cannot be reached"),
+            ("http://:3128", "has no host"),
+            ("http://proxy:x", "has no port number after the host"),
+            ("http://a b:1", "has a host with characters that a host name cannot have"),
+        ] {
+            assert_eq!(proxy(text), Err(want), "{text}");
+        }
+        assert!(proxy("https://proxy:3128").is_err_and(|why| why.starts_with("must begin with http://")));
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Metadata {
         let hint = match error {
             FetchError::Resolve | FetchError::Connect | FetchError::Timeout => self.service.silence,
             FetchError::BadUrl => "[spot] endpoint is scheme and host, such as http://100.100.100.200",
-            FetchError::Tls | FetchError::Protocol | FetchError::TooLarge => "",
+            _ => "",
         };
         Why { text: [self.host(), ": ", error.text()].concat(), hint }
     }

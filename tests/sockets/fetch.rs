@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::fake::{Fake, PATIENCE, answer, drip, until_closed};
 use interrupt_callback::clock;
+#[cfg(feature = "tls")]
+use interrupt_callback::fetch::TlsError;
 use interrupt_callback::fetch::{Answer, Fetch, FetchError, Limits, Request};
 use interrupt_callback::resolve::Resolver;
 #[cfg(feature = "tls")]
@@ -291,7 +293,7 @@ fn plain_http_behind_https_is_a_tls_failure() {
         answer(&mut stream, 400, "plain");
         until_closed(&mut stream);
     });
-    assert_eq!(get(&format!("https://{addr}/"), LONG).unwrap_err(), FetchError::Tls);
+    assert_eq!(get(&format!("https://{addr}/"), LONG).unwrap_err(), FetchError::Tls(TlsError::Plain));
     server.unwrap().join().unwrap();
 }
 

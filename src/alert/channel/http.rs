@@ -40,10 +40,14 @@ pub fn date_of(answer: &Answer) -> Option<Wall> {
 }
 
 /// The verdict when there was no whole answer; `sent` if there was a connection.
+///
+/// A certificate that is refused is no reason to park a channel, whatever is wrong with it: the own clock may be set in
+/// a minute, the server's certificate renewed tonight, and a foreign one or an unknown issuer is also what a captive
+/// portal shows until somebody logs in. A proxy that refuses user and password waits for a person, as with HTTP 407.
 pub fn unanswered(error: FetchError, host: &str, sent: bool) -> Verdict {
     let why = [host, ": ", error.text()].concat();
     match error {
-        FetchError::BadUrl => Verdict::Broken(why),
+        FetchError::BadUrl | FetchError::ProxyLogin => Verdict::Broken(why),
         _ => Verdict::Retry { why, after: None, channel: true, answered: false, sent },
     }
 }

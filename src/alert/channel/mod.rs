@@ -18,7 +18,7 @@ use crate::alert::message::Text;
 use crate::alert::{Message, Verdict};
 use crate::clock::{self, Now, Tick, Wall};
 use crate::config::plan::{ChannelKind, ChannelPlan};
-use crate::fetch::{Answer, Fetch, FetchError, Limits, Request};
+use crate::fetch::{Answer, Fetch, FetchError, Limits, Request, Way};
 use crate::resolve::Resolver;
 use crate::run::threads::Stop;
 use crate::zone::Zone;
@@ -73,7 +73,7 @@ pub fn fetch(plan: &ChannelPlan, resolver: Arc<Resolver>) -> Fetch {
         ChannelKind::Webhook(_) | ChannelKind::Email(_) | ChannelKind::Command { .. } | ChannelKind::Log => ANY_ANSWER,
     };
     let limits = Limits { connect: plan.timeout.min(CONNECT), total: plan.timeout, body, proxy: true };
-    Fetch::new(limits, resolver)
+    Fetch::by(Way { proxy: plan.proxy.as_ref(), ca: plan.ca_file.as_ref() }, limits, resolver)
 }
 
 /// Sends `message` once. Takes as long as the plan's timeout at most, and a few seconds more if a command must be

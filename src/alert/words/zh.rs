@@ -3,7 +3,7 @@
 use super::Words;
 use crate::event::Field as F;
 use crate::event::Kind as K;
-use crate::fetch::FetchError as E;
+use crate::fetch::{FetchError as E, TlsError as T};
 use crate::run::starts;
 use crate::spot::{alicloud, aws, azure, google, huawei, service, tencent, tracker, volcengine};
 
@@ -153,7 +153,15 @@ pub(super) static WORDS: Words = Words {
         (E::Resolve.text(), "域名无法解析"),
         (E::Connect.text(), "无法连接"),
         (E::Timeout.text(), "超时未应答"),
-        (E::Tls.text(), "TLS 失败；时钟准吗？"),
+        (E::Proxy.text(), "代理不放行"),
+        (E::ProxyLogin.text(), "代理不接受用户名和密码"),
+        (E::Tls(T::Expired).text(), "证书已过期；时钟准吗？"),
+        (E::Tls(T::NotYetValid).text(), "证书尚未生效；时钟准吗？"),
+        (E::Tls(T::Issuer).text(), "证书的颁发者未知；可用 ca_file 指定"),
+        (E::Tls(T::Name).text(), "证书属于另一个域名"),
+        (E::Tls(T::Unfit).text(), "证书不是服务器证书；生成时用了 CA:FALSE 吗？"),
+        (E::Tls(T::Plain).text(), "对端不是 TLS；它用的是明文 http 吗？"),
+        (E::Tls(T::Other).text(), "TLS 失败"),
         (E::Protocol.text(), "应答不是 HTTP 或中断"),
         (E::TooLarge.text(), "应答过大"),
         (E::BadUrl.text(), "地址不可用"),
