@@ -3,6 +3,7 @@
 //! Webhook addresses are secrets, so nothing here formats a URL, and no error of the HTTP library leaves this file.
 
 mod dial;
+mod error;
 pub mod roots;
 #[cfg(feature = "tls")]
 mod tls;
@@ -23,6 +24,8 @@ use ureq::{Agent, AsSendBody, Body, Proxy, ProxyProtocol};
 
 use crate::clock;
 use crate::fetch::dial::Dial;
+use crate::fetch::error::kind_of;
+pub use crate::fetch::error::{FetchError, TlsError};
 use crate::fetch::roots::CaFile;
 use crate::resolve::{Resolver, WAIT};
 use crate::secret::Secret;
@@ -95,48 +98,6 @@ impl Answer {
     }
 }
 
-/// Why there is no answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FetchError {
-    /// The name has no address, or none in time.
-    Resolve,
-    /// No connection: refused, no route, no network.
-    Connect,
-    /// A deadline passed.
-    Timeout,
-    /// The proxy does not let through.
-    Proxy,
-    /// The proxy wants to know who this is, or does not believe it.
-    ProxyLogin,
-    /// TLS failed.
-    Tls(TlsError),
-    /// The answer is not HTTP, or broke off.
-    Protocol,
-    /// The body is larger than the limit.
-    TooLarge,
-    /// The URL cannot be used.
-    BadUrl,
-}
-
-/// What was wrong with TLS.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TlsError {
-    /// By the own clock the certificate has expired.
-    Expired,
-    /// By the own clock it is not valid yet.
-    NotYetValid,
-    /// No trusted root vouches for it.
-    Issuer,
-    /// It is for another name.
-    Name,
-    /// It is not made for a server.
-    Unfit,
-    /// What speaks there is not TLS.
-    Plain,
-    /// Anything else, such as no version in common.
-    Other,
-}
-
 impl fmt::Debug for Fetch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Fetch")
@@ -149,37 +110,6 @@ impl fmt::Debug for Request<'_> {
         write!(f, "{} {}", self.method, host_of(self.url))
     }
 }
-
-impl FetchError {
-    /// In a few words.
-    pub const fn text(self) -> &'static str {
-        match self {
-            FetchError::Resolve => "the name does not resolve",
-            FetchError::Connect => "no connection",
-            FetchError::Timeout => "no answer in time",
-            FetchError::Proxy => "the proxy does not let through",
-            FetchError::ProxyLogin => "the proxy refuses user and password",
-            FetchError::Tls(TlsError::Expired) => "the certificate has expired; is the clock right?",
-            FetchError::Tls(TlsError::NotYetValid) => "the certificate is not valid yet; is the clock right?",
-            FetchError::Tls(TlsError::Issuer) => "unknown issuer of the certificate; ca_file can name one",
-            FetchError::Tls(TlsError::Name) => "the certificate is for another name",
-            FetchError::Tls(TlsError::Unfit) => "the certificate is not for a server; was it made with CA:FALSE?",
-            FetchError::Tls(TlsError::Plain) => "no TLS at the other end; does it speak plain http?",
-            FetchError::Tls(TlsError::Other) => "TLS failed",
-            FetchError::Protocol => "the answer is not HTTP or broke off",
-            FetchError::TooLarge => "the answer is too large",
-            FetchError::BadUrl => "the URL cannot be used",
-        }
-    }
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
-}
-
-impl std::error::Error for FetchError {}
 
 impl Fetch {
     /// A client with `limits`.
@@ -335,42 +265,6 @@ fn read(body: Body, limit: u64) -> Result<Vec<u8>, FetchError> {
     }
 }
 
-/// What the caller can do about an error of the library.
-fn kind_of(error: &ureq::Error) -> FetchError {
-    match error {
-        ureq::Error::HostNotFound => FetchError::Resolve,
-        ureq::Error::Timeout(_) => FetchError::Timeout,
-        ureq::Error::Io(error) => kind_of_io(error),
-        ureq::Error::ConnectionFailed | ureq::Error::InvalidProxyUrl => FetchError::Connect,
-        // The status is there only as a part of this text: "proxy server responded 407/407".
-        ureq::Error::ConnectProxyFailed(why) if why.ends_with("/407") => FetchError::ProxyLogin,
-        ureq::Error::ConnectProxyFailed(_) => FetchError::Proxy,
-        ureq::Error::Tls(_) => FetchError::Tls(TlsError::Other),
-        ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::TlsRequired => FetchError::BadUrl,
-        ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge,
-        _ => FetchError::Protocol,
-    }
-}
-
-fn kind_of_io(error: &io::Error) -> FetchError {
-    use io::ErrorKind as E;
-    #[cfg(feature = "tls")]
-    if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref()) {
-        return FetchError::Tls(tls::kind_of(error));
-    }
-    match error.kind() {
-        E::TimedOut | E::WouldBlock => FetchError::Timeout,
-        E::InvalidData
-        | E::UnexpectedEof
-        | E::ConnectionReset
-        | E::ConnectionAborted
-        | E::BrokenPipe
-        | E::WriteZero => FetchError::Protocol,
-        // Refused, unreachable, forbidden, no descriptor left.
-        _ => FetchError::Connect,
-    }
-}
-
 /// The shared resolver in the shape the library asks for; its own one starts bare threads.
 #[derive(Debug)]
 struct Names(Arc<Resolver>);
@@ -401,37 +295,6 @@ impl UreqResolver for Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn errors_are_sorted_by_what_can_be_done() {
-        use io::ErrorKind as E;
-        let io = |kind: E| ureq::Error::Io(kind.into());
-        let table = [
-            (ureq::Error::HostNotFound, FetchError::Resolve),
-            (io(E::ConnectionRefused), FetchError::Connect),
-            (io(E::NetworkUnreachable), FetchError::Connect),
-            (io(E::HostUnreachable), FetchError::Connect),
-            (io(E::PermissionDenied), FetchError::Connect),
-            (ureq::Error::Io(io::Error::from_raw_os_error(24)), FetchError::Connect),
-            (ureq::Error::ConnectProxyFailed("http://u:p@proxy".to_owned()), FetchError::Proxy),
-            (ureq::Error::ConnectProxyFailed("proxy server responded 407/407".to_owned()), FetchError::ProxyLogin),
-            (ureq::Error::Timeout(ureq::Timeout::Global), FetchError::Timeout),
-            (ureq::Error::Timeout(ureq::Timeout::Connect), FetchError::Timeout),
-            (io(E::TimedOut), FetchError::Timeout),
-            (ureq::Error::Tls("bad name"), FetchError::Tls(TlsError::Other)),
-            (io(E::UnexpectedEof), FetchError::Protocol),
-            (io(E::ConnectionReset), FetchError::Protocol),
-            (ureq::Error::LargeResponseHeader(2, 1), FetchError::Protocol),
-            (ureq::Error::BodyExceedsLimit(1), FetchError::TooLarge),
-            (ureq::Error::BadUri("https://open.example/secret".to_owned()), FetchError::BadUrl),
-            (ureq::Error::TlsRequired, FetchError::BadUrl),
-        ];
-        for (error, want) in table {
-            assert_eq!(kind_of(&error), want, "{error:?}");
-            let text = want.to_string();
-            assert!(!text.contains("://") && !text.contains('\n') && text.len() < 60, "{text}");
-        }
-    }
 
     #[test]
     fn only_the_host_of_a_url_is_shown() {

@@ -64,7 +64,8 @@ pub fn kind_of(error: &Error) -> TlsError {
     match error {
         Error::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => TlsError::Expired,
         Error::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => TlsError::NotYetValid,
-        Error::InvalidCertificate(C::UnknownIssuer) => TlsError::Issuer,
+        // A bad signature is that of an authority of the same name with another key.
+        Error::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => TlsError::Issuer,
         Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => TlsError::Name,
         // Among others that of an authority which a server shows as its own.
         Error::InvalidCertificate(C::Other(_) | C::InvalidPurpose | C::InvalidPurposeContext { .. }) => TlsError::Unfit,
