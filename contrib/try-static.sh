@@ -108,7 +108,7 @@ start() { # name, program…
     name=$1
     shift
     : >"$here/$name.log"
-    SSL_CERT_FILE="$here/ca.pem" "$@" run -c "$here/$name.toml" >"$here/$name.log" 2>&1 &
+    "$@" run -c "$here/$name.toml" >"$here/$name.log" 2>&1 &
     pid=$!
     pids="$pids $pid"
     until_true "$name does not get ready" says "$here/$name.log" 'ready:'
@@ -187,8 +187,13 @@ key = \"a-key-of-one-test\"
 kind = \"feishu\"
 webhook = \"http://127.0.0.1:$http/${file##*/}\"
 secret = \"top-secret\""
-    [ $tls = no ] || printf '[alert.tls]\nkind = "feishu"\nwebhook = "https://localhost:%s/tls/%s"\nsecret = "top-secret"\n' \
-        "$https" "${file##*/}" >>"$here/tried.toml"
+    [ $tls = no ] || cat >>"$here/tried.toml" <<X
+[alert.tls]
+kind = "feishu"
+webhook = "https://localhost:$https/tls/${file##*/}"
+secret = "top-secret"
+ca_file = "ca.pem"
+X
     "$@" check -c "$here/tried.toml" >"$here/check.log" 2>&1 || { fail "check of a good file"; return; }
     start tried "$@" || return 0
     tried=$pid
@@ -201,20 +206,11 @@ uri = \"ic://default:a-key-of-one-test@$(address tried)\"
     client=$pid
     until_true "it does not hear a native client" host_is tried client up || return 0
     idle=$(memory "$tried" VmRSS)
-    seen=$(wc -l <"$here/bot.log")
     "$@" simulate offline -c "$here/tried.toml" >"$here/simulate.log" 2>&1 || { fail "simulate"; return; }
     until_true "no signed alert over HTTP" says "$here/bot.log" "^/${file##*/} signed" || return 0
     if [ $tls = yes ]; then
-        came() { tail -n "+$((seen + 1))" "$here/bot.log" | grep -qE "^/tls/${file##*/} signed|^handshake"; }
-        until_true "neither an alert over HTTPS nor a handshake" came || return 0
-        if says "$here/bot.log" "^/tls/${file##*/} signed"; then
-            echo "  signed alerts over HTTP and HTTPS: fine"
-        elif says "$here/tried.log" 'tls: localhost: TLS failed'; then
-            skip "HTTPS to the end: it handshakes and refuses the test's certificate, since SSL_CERT_FILE is not read"
-        else
-            fail "TLS: $(tail -n 1 "$here/bot.log")"
-            return
-        fi
+        until_true "no signed alert over HTTPS" says "$here/bot.log" "^/tls/${file##*/} signed" || return 0
+        echo "  signed alerts over HTTP and HTTPS: fine"
     else
         echo "  signed alert over HTTP: fine"
     fi

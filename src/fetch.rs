@@ -227,11 +227,8 @@ fn proxy_of_environment() -> Option<Proxy> {
 }
 
 fn speaks(proxy: &Proxy) -> bool {
-    match proxy.protocol() {
-        ProxyProtocol::Http => true,
-        ProxyProtocol::Https => cfg!(feature = "tls"),
-        _ => false,
-    }
+    let tls = cfg!(feature = "tls") && proxy.protocol() == ProxyProtocol::Https;
+    tls || proxy.protocol() == ProxyProtocol::Http
 }
 
 fn prepare<'a>(request: &Request<'_>, body: SendBody<'a>) -> Result<http::Request<SendBody<'a>>, FetchError> {

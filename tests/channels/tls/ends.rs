@@ -1,5 +1,7 @@
 //! The other ends: authorities that are made here, TLS servers that show their certificates, an HTTP proxy.
 
+#![expect(clippy::disallowed_methods, reason = "tests start threads and dial")]
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
