@@ -25,6 +25,8 @@ use ureq::{Agent, AsSendBody, Body, Proxy, ProxyProtocol};
 use crate::clock;
 use crate::fetch::dial::Dial;
 use crate::fetch::error::kind_of;
+#[cfg(feature = "tls")]
+pub use crate::fetch::error::tls_error;
 pub use crate::fetch::error::{FetchError, TlsError};
 use crate::fetch::roots::CaFile;
 use crate::resolve::{Resolver, WAIT};
@@ -177,14 +179,8 @@ impl Fetch {
         if total < self.limits.total {
             prepared = self.agent.configure_request(prepared).timeout_global(Some(total)).build();
         }
-        let answer = self.agent.run(prepared).map_err(|error| {
-            let kind = kind_of(&error);
-            if matches!(kind, FetchError::Proxy | FetchError::ProxyLogin) {
-                // It was seen no further than there.
-                self.connected.store(false, Ordering::Relaxed);
-            }
-            kind
-        })?;
+        let proxied = self.agent.config().proxy().is_some_and(|proxy| !proxy.is_no_proxy(prepared.uri()));
+        let answer = self.agent.run(prepared).map_err(|error| self.say(&error, proxied))?;
         let (head, body) = answer.into_parts();
         let mut headers = Vec::new();
         for (name, value) in &head.headers {
@@ -193,6 +189,19 @@ impl Fetch {
             }
         }
         Ok(Answer { status: head.status.as_u16(), headers, body: read(body, self.limits.body)? })
+    }
+
+    fn say(&self, error: &ureq::Error, proxied: bool) -> FetchError {
+        let kind = kind_of(error);
+        if matches!(kind, FetchError::Proxy | FetchError::ProxyLogin) {
+            // It was seen no further than there.
+            self.connected.store(false, Ordering::Relaxed);
+        }
+        match kind {
+            // What is beyond the proxy is the proxy's to look up and to dial.
+            FetchError::Resolve | FetchError::Connect if proxied => FetchError::NoProxy,
+            kind => kind,
+        }
     }
 }
 

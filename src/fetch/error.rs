@@ -1,5 +1,6 @@
 //! Why there is no answer, in words for somebody who can do something about it.
 
+use std::error::Error;
 use std::{fmt, io};
 
 #[cfg(feature = "tls")]
@@ -14,6 +15,8 @@ pub enum FetchError {
     Connect,
     /// A deadline passed.
     Timeout,
+    /// The proxy has no address, or takes no connection.
+    NoProxy,
     /// The proxy does not let through.
     Proxy,
     /// The proxy wants to know who this is, or does not believe it.
@@ -54,6 +57,7 @@ impl FetchError {
             FetchError::Resolve => "the name does not resolve",
             FetchError::Connect => "no connection",
             FetchError::Timeout => "no answer in time",
+            FetchError::NoProxy => "the proxy cannot be reached",
             FetchError::Proxy => "the proxy does not let through",
             FetchError::ProxyLogin => "the proxy refuses user and password",
             FetchError::Tls(TlsError::Expired) => "the certificate has expired; is the clock right?",
@@ -76,7 +80,7 @@ impl fmt::Display for FetchError {
     }
 }
 
-impl std::error::Error for FetchError {}
+impl Error for FetchError {}
 
 /// What the caller can do about an error of the library.
 pub fn kind_of(error: &ureq::Error) -> FetchError {
@@ -95,11 +99,26 @@ pub fn kind_of(error: &ureq::Error) -> FetchError {
     }
 }
 
+/// What was wrong with TLS, if that is what `error` or anything behind it tells.
+#[cfg(feature = "tls")]
+pub fn tls_error(error: &(dyn Error + 'static)) -> Option<TlsError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref() {
+            return Some(tls::kind_of(error));
+        }
+        // Of an I/O error that holds another, the source is that other's source.
+        let inner = error.downcast_ref().and_then(io::Error::get_ref);
+        next = inner.map_or_else(|| error.source(), |inner| Some(inner as &(dyn Error + 'static)));
+    }
+    None
+}
+
 fn kind_of_io(error: &io::Error) -> FetchError {
     use io::ErrorKind as E;
     #[cfg(feature = "tls")]
-    if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref()) {
-        return FetchError::Tls(tls::kind_of(error));
+    if let Some(what) = tls_error(error) {
+        return FetchError::Tls(what);
     }
     match error.kind() {
         E::TimedOut | E::WouldBlock => FetchError::Timeout,
@@ -117,6 +136,8 @@ fn kind_of_io(error: &io::Error) -> FetchError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::words::words;
+    use crate::config::plan::Language;
 
     #[test]
     fn errors_are_sorted_by_what_can_be_done() {
@@ -146,6 +167,37 @@ mod tests {
             assert_eq!(kind_of(&error), want, "{error:?}");
             let text = want.to_string();
             assert!(!text.contains("://") && !text.contains('\n') && text.len() < 60, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_reason_has_its_words() {
+        use FetchError as E;
+        use TlsError as T;
+        let tls = [T::Expired, T::NotYetValid, T::Issuer, T::Name, T::Unfit, T::Plain, T::Other].map(E::Tls);
+        let others =
+            [E::Resolve, E::Connect, E::Timeout, E::NoProxy, E::Proxy, E::ProxyLogin, E::Protocol, E::TooLarge];
+        let texts: Vec<&str> = [&tls[..], &others, &[E::BadUrl]].concat().into_iter().map(E::text).collect();
+        for (n, text) in texts.iter().enumerate() {
+            let why = ["open.example: ", text].concat();
+            assert_ne!(words(Language::Zh).phrase(&why), why);
+            assert!(!texts[..n].contains(text), "{text}");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn what_was_wrong_is_found_behind_other_errors() {
+        let expired = || rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, expired()));
+        assert_eq!(tls_error(&expired()), Some(TlsError::Expired));
+        assert_eq!(tls_error(&wrapped), Some(TlsError::Expired));
+        for other in [
+            io::Error::other("rustls"),
+            io::ErrorKind::InvalidData.into(),
+            io::Error::other(wrapped.kind().to_string()),
+        ] {
+            assert_eq!(tls_error(&other), None);
         }
     }
 }

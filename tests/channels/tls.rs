@@ -10,7 +10,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 
-use ends::{Authority, Proxy, TlsServer, plain_server, silent_server};
+use ends::{Authority, Proxy, TlsServer, dripping_server, plain_server, silent_server};
 
 use crate::common::daemon::{Daemon, command};
 use crate::common::http::FakeHttp;
@@ -97,7 +97,7 @@ fn what_is_wrong_with_the_other_end_is_said() {
     let server = |shown| TlsServer::start(shown).address;
     let answering = |script| TlsServer::with(authority.good(), rustls::ALL_VERSIONS, script).address;
     let here = &["127.0.0.1"][..];
-    let cases: [(SocketAddr, &str); 11] = [
+    let cases: [(SocketAddr, &str); 12] = [
         (server(authority.good()), OK),
         (server(authority.sign(here, (2001, 2002))), "the certificate has expired; is the clock right?"),
         (server(authority.sign(here, (2089, 2090))), "the certificate is not valid yet; is the clock right?"),
@@ -107,6 +107,7 @@ fn what_is_wrong_with_the_other_end_is_said() {
         (server(authority.itself()), "the certificate is not for a server; was it made with CA:FALSE?"),
         (plain_server(), "no TLS at the other end; does it speak plain http?"),
         (silent_server(), "no answer in time"),
+        (dripping_server(), "no answer in time"),
         (answering(|stream| drop(std::io::Read::read_to_end(stream, &mut Vec::new()))), "no answer in time"),
         (
             answering(|stream| drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhalf"))),
@@ -211,7 +212,7 @@ fn by_way_of_a_proxy() {
     }
     let (said, _) = by(&format!("http://{}", open.address), &format!("https://{nowhere}/"));
     assert_eq!(said, "not now: 127.0.0.1: the proxy does not let through");
-    assert_eq!(by(&format!("http://{nowhere}"), &https).0, "not now: localhost: no connection");
+    assert_eq!(by(&format!("http://{nowhere}"), &https).0, "not now: localhost: the proxy cannot be reached");
     let (said, _) = tried(&dir, &hook(&https, "ca_file = \"ca.pem\""), |command| {
         command.env("HTTPS_PROXY", format!("http://{}", open.address));
     });

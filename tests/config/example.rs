@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
 use interrupt_callback::config::{self, Env};
 use interrupt_callback::event::Kind;
 use interrupt_callback::run::threads;
@@ -43,12 +44,25 @@ fn the_example_is_valid_with_every_key() {
             ("PUSH_TOKEN", "Bearer x"),
         ],
     );
-    let text =
-        if cfg!(feature = "tls") { switched_on() } else { switched_on().replace("https://", "http://10.0.0.1/") };
+    credentials.write("our-authority.pem", &authority());
+    let file = ["ca_file = \"", credentials.0.to_str().unwrap(), "/our-authority.pem\""].concat();
+    let text = match cfg!(feature = "tls") {
+        true => switched_on().replace("ca_file = \"our-authority.pem\"", &file),
+        false => switched_on().replace("https://", "http://10.0.0.1/").replace("ca_file = \"our-authority.pem\"", ""),
+    };
     let plan = config::parse(&text, "all.toml", &env).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert_eq!(plan.warnings, [""; 0]);
     assert_eq!((plan.clients.len(), plan.channels.len()), (2, 5));
     assert_eq!(plan.channels.iter().find(|c| c.name == "ops").unwrap().only, [Kind::Interrupt, Kind::Offline]);
+}
+
+/// The certificate of an authority as PEM.
+fn authority() -> String {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate.der());
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
 /// What the reader knows, as it says itself when it meets a key that it does not know.

@@ -9,10 +9,11 @@ use crate::fake::{Fake, PATIENCE, answer, drip, until_closed};
 use interrupt_callback::clock;
 #[cfg(feature = "tls")]
 use interrupt_callback::fetch::TlsError;
-use interrupt_callback::fetch::{Answer, Fetch, FetchError, Limits, Request};
+use interrupt_callback::fetch::{Answer, Fetch, FetchError, Limits, Request, Way};
 use interrupt_callback::resolve::Resolver;
 #[cfg(feature = "tls")]
 use interrupt_callback::run::threads::{HTTP_STACK, spawn};
+use interrupt_callback::secret::Secret;
 
 const TOTAL: Duration = Duration::from_millis(600);
 
@@ -283,6 +284,30 @@ fn urls_that_cannot_be_used() {
     assert_eq!(client(LONG).send(&method).unwrap_err(), FetchError::BadUrl);
 }
 
+/// What a proxy or a handshake stops was seen by nobody who could act on it.
+#[test]
+fn a_proxy_that_refuses() {
+    let limits = Limits { connect: LONG, total: LONG, body: 64, proxy: false };
+    for (status, want) in [
+        (407, FetchError::ProxyLogin),
+        (403, FetchError::Proxy),
+        (502, FetchError::Proxy),
+        (204, FetchError::Proxy),
+        (302, FetchError::Proxy),
+    ] {
+        let proxy = Fake::start(move |_, stream| answer(stream, status, "<html>"));
+        let through = Secret::new(format!("http://me:pass%40word@{}", proxy.addr));
+        let way = Way { proxy: Some(&through), ca: None };
+        let fetch = Fetch::by(way, limits, Arc::new(Resolver::default()));
+        let request = Request { method: "POST", url: "http://192.0.2.1/secret", headers: &[], body: Some(b"{}") };
+        assert_eq!(fetch.send(&request).unwrap_err(), want, "{status}");
+        assert!(!fetch.connected(), "{status}");
+        let head = proxy.requests.recv_timeout(PATIENCE).unwrap();
+        assert!(head.starts_with("CONNECT 192.0.2.1:80 HTTP/1.1\r\n") && !head.contains("secret"), "{head}");
+        assert!(head.contains("\r\nProxy-Authorization: Basic bWU6cGFzc0B3b3Jk\r\n"), "{head}");
+    }
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn plain_http_behind_https_is_a_tls_failure() {
@@ -293,7 +318,10 @@ fn plain_http_behind_https_is_a_tls_failure() {
         answer(&mut stream, 400, "plain");
         until_closed(&mut stream);
     });
-    assert_eq!(get(&format!("https://{addr}/"), LONG).unwrap_err(), FetchError::Tls(TlsError::Plain));
+    let (client, url) = (client(LONG), format!("https://{addr}/"));
+    let error = client.send(&Request { method: "GET", url: &url, headers: &[], body: None }).unwrap_err();
+    assert_eq!(error, FetchError::Tls(TlsError::Plain));
+    assert!(!client.connected(), "nobody saw the request");
     server.unwrap().join().unwrap();
 }
 

@@ -153,6 +153,7 @@ pub(super) static WORDS: Words = Words {
         (E::Resolve.text(), "域名无法解析"),
         (E::Connect.text(), "无法连接"),
         (E::Timeout.text(), "超时未应答"),
+        (E::NoProxy.text(), "无法连接代理"),
         (E::Proxy.text(), "代理不放行"),
         (E::ProxyLogin.text(), "代理不接受用户名和密码"),
         (E::Tls(T::Expired).text(), "证书已过期；时钟准吗？"),

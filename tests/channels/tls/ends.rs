@@ -7,6 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::spawn;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -158,6 +159,18 @@ fn read_head(stream: &mut impl Read) -> io::Result<String> {
 /// Takes a connection, reads and says nothing, until the other end closes it.
 pub fn silent_server() -> SocketAddr {
     listen(|mut stream| drop(stream.read_to_end(&mut Vec::new())))
+}
+
+/// Begins a handshake that never ends, a byte at a time.
+pub fn dripping_server() -> SocketAddr {
+    listen(|mut stream| {
+        // A record of 16,383 bytes that holds a message of 16,379.
+        let mut piece = &[0x16, 3, 3, 0x3f, 0xff, 2, 0, 0x3f, 0xfb][..];
+        while stream.write_all(piece).is_ok() {
+            piece = &[0];
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    })
 }
 
 /// Speaks HTTP without TLS, as web servers do to those who come with TLS.
