@@ -149,13 +149,15 @@ pub fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// A number or a text that others wrote.
+/// A number, a text or a flag that others wrote.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Scalar {
     /// Text.
     Text(String),
     /// A whole number.
     Int(i64),
+    /// `true` or `false`.
+    Flag(bool),
     /// `null`.
     Null,
 }
@@ -182,8 +184,9 @@ pub fn pick(bytes: &[u8], keys: &[&str]) -> Option<Vec<Option<Scalar>>> {
                     let int = number as i64;
                     (int as f64 == number).then_some(Scalar::Int(int))
                 }
+                Leaf::Flag(flag) => Some(Scalar::Flag(flag)),
                 Leaf::Null => Some(Scalar::Null),
-                Leaf::Open | Leaf::Flag(_) | Leaf::Number(_) => None,
+                Leaf::Open | Leaf::Number(_) => None,
             };
             picked[at] = scalar;
             picked[at].is_some()
@@ -216,6 +219,7 @@ mod tests {
             (r#" {"b":null} "#, Some([None, Some(Scalar::Null)])),
             ("{}", Some([None, None])),
             (r#"{"a":1,"a":2}"#, Some([int(2), None])),
+            (r#"{"a":true}"#, Some([Some(Scalar::Flag(true)), None])),
             (r#"{"a":{}}"#, None),
             (r#"{"a":1.5}"#, None),
             (r#"{"a":18446744073709551615}"#, None),

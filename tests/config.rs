@@ -6,10 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use interrupt_callback::config::plan::{ChannelKind, Cloud, Language, Template};
+use interrupt_callback::config::plan::{BotStyle, ChannelKind, Cloud, Language, Template};
 use interrupt_callback::config::{self, Env, Plan, Source};
 use interrupt_callback::run::threads;
 
+#[path = "config/bots.rs"]
+mod bots;
 #[path = "config/example.rs"]
 mod example;
 #[path = "config/leaks.rs"]
@@ -97,9 +99,9 @@ fn the_originals_example_means_the_same() {
     assert_eq!(plan.clients[0].uri.key.reveal(), "hello");
     let [feishu] = &plan.channels[..] else { panic!("{:?}", plan.channels) };
     assert_eq!((feishu.language, feishu.per_minute, feishu.timeout), (Language::Zh, Some(90), Duration::from_secs(15)));
-    let ChannelKind::Feishu { webhook, secret } = &feishu.kind else { panic!("{feishu:?}") };
-    assert_eq!(webhook.reveal(), "https://open.feishu.cn/open-apis/bot/v2/hook/%E2%80%A6");
-    assert_eq!(secret.reveal(), "…");
+    let ChannelKind::Bot(bot) = &feishu.kind else { panic!("{feishu:?}") };
+    assert_eq!(bot.url.reveal(), "https://open.feishu.cn/open-apis/bot/v2/hook/%E2%80%A6");
+    assert_eq!((bot.secret.reveal(), bot.style), ("…", BotStyle::Rich));
     assert_eq!(plan.warnings, ["c.toml:14: keepalive.server.key: is shorter than 16 bytes and can be guessed"]);
 }
 

@@ -35,6 +35,8 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(15);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Messages a minute that a Feishu bot takes: the service's limit is 100.
 const FEISHU_PER_MINUTE: u32 = 90;
+/// Messages a minute that a robot of DingTalk and WeCom and a group of Telegram take.
+const BOT_PER_MINUTE: u32 = 20;
 
 /// Names of `language`, in the order of [`LANGUAGES`].
 const LANGUAGE_NAMES: [&str; 2] = ["en", "zh"];
@@ -49,8 +51,12 @@ struct Row {
     read: fn(&mut Table<'_>) -> Option<ChannelKind>,
 }
 
-const ROWS: [Row; 4] = [
+const ROWS: [Row; 8] = [
     Row { name: "feishu", usual: (Language::Zh, HTTP_TIMEOUT, Some(FEISHU_PER_MINUTE)), read: bots::feishu },
+    Row { name: "lark", usual: (Language::En, HTTP_TIMEOUT, Some(FEISHU_PER_MINUTE)), read: bots::lark },
+    Row { name: "dingtalk", usual: (Language::Zh, HTTP_TIMEOUT, Some(BOT_PER_MINUTE)), read: bots::dingtalk },
+    Row { name: "wecom", usual: (Language::Zh, HTTP_TIMEOUT, Some(BOT_PER_MINUTE)), read: bots::wecom },
+    Row { name: "telegram", usual: (Language::En, HTTP_TIMEOUT, Some(BOT_PER_MINUTE)), read: bots::telegram },
     Row { name: "webhook", usual: (Language::En, HTTP_TIMEOUT, None), read: webhook::webhook },
     Row { name: "command", usual: (Language::En, COMMAND_TIMEOUT, None), read: webhook::command },
     Row { name: LOG, usual: (Language::En, HTTP_TIMEOUT, None), read: |_| Some(ChannelKind::Log) },

@@ -41,6 +41,10 @@ fn the_example_is_valid_with_every_key() {
             ("OLD_NAS_KEY", "the-key-that-it-had-before"),
             ("OLD_KEY", "the-key-of-all-the-others"),
             ("FEISHU_SECRET", "x"),
+            ("DINGTALK_TOKEN", "x"),
+            ("DINGTALK_SECRET", "SECx"),
+            ("WECOM_KEY", "x"),
+            ("TELEGRAM_TOKEN", "123456:ABC-DEF"),
             ("PUSH_TOKEN", "Bearer x"),
         ],
     );
@@ -52,7 +56,7 @@ fn the_example_is_valid_with_every_key() {
     };
     let plan = config::parse(&text, "all.toml", &env).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert_eq!(plan.warnings, [""; 0]);
-    assert_eq!((plan.clients.len(), plan.channels.len()), (2, 5));
+    assert_eq!((plan.clients.len(), plan.channels.len()), (2, 8));
     assert_eq!(plan.channels.iter().find(|c| c.name == "ops").unwrap().only, [Kind::Interrupt, Kind::Offline]);
 }
 
@@ -78,6 +82,9 @@ fn the_example_has_every_key_there_is() {
         "keepalive.upstream",
         "window",
         "alert.feishu",
+        "alert.dingtalk",
+        "alert.wecom",
+        "alert.telegram",
         "alert.webhook",
         "alert.command",
         "alert.log",

@@ -19,6 +19,15 @@ url = \"https://hc.example.org/ping/SECRET-9-a1b2c3d4e5?x=SECRET-10-a1b2c3d4e5\"
 [alert.feishu]
 webhook = \"https://open.feishu.cn/open-apis/bot/v2/hook/SECRET-11-a1b2c3d4e5\"
 secret = \"SECRET-12-a1b2c3d4e5\"
+[alert.dingtalk]
+token = \"SECRET-16-a1b2c3d4e5\"
+secret = \"SECRET-17-a1b2c3d4e5\"
+[alert.wecom]
+webhook = \"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=SECRET-18-a1b2c3d4e5\"
+at = [\"all\"]
+[alert.telegram]
+token = \"123456:SECRET-19-a1b2c3d4e5\"
+chat_id = -100
 [alert.hook]
 kind = \"webhook\"
 url = \"https://hooks.example.org/SECRET-13-a1b2c3d4e5\"

@@ -220,7 +220,10 @@ const WRONG: &[(&str, &str)] = &[
     ("[[window]]\ntime = \"1:00-2:00\"\nhosts = [\"\"]", "c.toml:3: window.hosts: an empty pattern matches nothing"),
     ("[[window]]\ntime = \"1:00-2:00\"\nday = \"sat\"", "c.toml:3: window.day: unknown key; did you mean \"days\"?"),
     // Channels.
-    ("[alert.ops]", "c.toml:1: alert.ops: is no kind of channel; add kind = \"…\": feishu, webhook, command, log"),
+    (
+        "[alert.ops]",
+        "c.toml:1: alert.ops: is no kind of channel; add kind = \"…\": feishu, lark, dingtalk, wecom, telegram, webhook, command, log",
+    ),
     (
         "[alert.fieshu]",
         "c.toml:1: alert.fieshu: is no kind of channel; did you mean [alert.feishu]? (or add kind = \
@@ -228,8 +231,8 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[alert.ops]\nkind = \"slak\"",
-        "c.toml:2: alert.ops.kind: \"slak\" is not known; known are feishu, webhook, command, \
-          log",
+        "c.toml:2: alert.ops.kind: \"slak\" is not known; known are feishu, lark, dingtalk, wecom, \
+          telegram, webhook, command, log",
     ),
     (
         "[alert.\"a/b\"]\nkind = \"log\"",

@@ -1,15 +1,19 @@
 //! Channels: what each kind sends, and what its answer means.
 
+mod bot;
 mod command;
 pub mod compose;
+mod dingtalk;
 mod email;
 mod feishu;
 pub mod http;
 mod log;
 pub mod presets;
 mod service;
-mod template;
+mod telegram;
+pub mod template;
 mod webhook;
+pub mod wecom;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +53,8 @@ pub struct ChannelState {
     /// The service's clock as it was last heard, and when. Kept against `CLOCK_BOOTTIME`, so that a step of the own
     /// wall clock does not spoil it.
     server: Option<(Tick, Wall)>,
+    /// The id that a chat of Telegram has now, if it is another than that of the plan.
+    chat: Option<String>,
 }
 
 impl ChannelState {
@@ -69,7 +75,7 @@ impl ChannelState {
 /// The HTTP client of a channel.
 pub fn fetch(plan: &ChannelPlan, resolver: Arc<Resolver>) -> Fetch {
     let body = match plan.kind {
-        ChannelKind::Feishu { .. } | ChannelKind::Service(_) => SERVICE_ANSWER,
+        ChannelKind::Bot(_) | ChannelKind::Service(_) => SERVICE_ANSWER,
         ChannelKind::Webhook(_) | ChannelKind::Email(_) | ChannelKind::Command { .. } | ChannelKind::Log => ANY_ANSWER,
     };
     let limits = Limits { connect: plan.timeout.min(CONNECT), total: plan.timeout, body, proxy: true };
@@ -83,7 +89,7 @@ pub fn attempt(plan: &ChannelPlan, message: &Message, tools: &Tools<'_>, state: 
         ChannelKind::Email(email) => email::attempt(plan, email, message, tools),
         ChannelKind::Command { argv } => command::attempt(plan, argv, message, tools),
         ChannelKind::Log => log::attempt(plan, message, tools),
-        ChannelKind::Feishu { .. } | ChannelKind::Service(_) | ChannelKind::Webhook(_) => {
+        ChannelKind::Bot(_) | ChannelKind::Service(_) | ChannelKind::Webhook(_) => {
             over_http(plan, message, tools, state)
         }
     }
@@ -98,9 +104,7 @@ pub fn prepare(
     zone: &Zone,
 ) -> Option<http::Ready> {
     match &plan.kind {
-        ChannelKind::Feishu { webhook, secret } => {
-            Some(feishu::prepare(plan, (webhook, secret), message, (state.server_time(now), now), zone))
-        }
+        ChannelKind::Bot(bot) => Some(bot::prepare(&bot::Told { plan, bot, message, now, zone }, state)),
         ChannelKind::Service(service) => Some(service::prepare(plan, service, message, now, zone)),
         ChannelKind::Webhook(hook) => Some(webhook::prepare(plan, hook, message, now, zone)),
         ChannelKind::Email(_) | ChannelKind::Command { .. } | ChannelKind::Log => None,
@@ -110,7 +114,7 @@ pub fn prepare(
 /// What `answer` to `ready` means.
 pub fn judge(plan: &ChannelPlan, ready: &http::Ready, answer: &Answer, now: Wall) -> Verdict {
     match &plan.kind {
-        ChannelKind::Feishu { .. } => feishu::verdict(answer, now, ready),
+        ChannelKind::Bot(bot) => bot::verdict(bot, answer, now, ready),
         ChannelKind::Service(service) => service::verdict(service, answer, now, ready),
         _ => http::refusal(answer, now, http::host_of(&ready.url), &ready.secrets).unwrap_or(Verdict::Delivered),
     }
@@ -134,6 +138,11 @@ fn over_http(plan: &ChannelPlan, message: &Message, tools: &Tools<'_>, state: &m
             if let Some(date) = http::date_of(&answer) {
                 state.hear(date, &after);
             }
+            if let ChannelKind::Bot(bot) = &plan.kind
+                && let Some(chat) = bot::moved(bot, &answer)
+            {
+                state.chat = Some(chat.to_string());
+            }
             judge(plan, &ready, &answer, after.wall)
         }
     }
@@ -147,7 +156,7 @@ fn rendered(plan: &ChannelPlan, message: &Message, now: &Now, zone: &Zone) -> Te
 mod tests {
     use super::*;
     use crate::clock::Boot;
-    use crate::config::plan::Language;
+    use crate::config::plan::{BotPlan, BotService, BotStyle, Language};
     use crate::event::{Event, Id, Kind, Moment};
 
     use crate::alert::Form;
@@ -197,7 +206,17 @@ mod tests {
     #[test]
     fn no_reason_shows_an_address() {
         let url = "http://bot.invalid/hook/planted-token";
-        let kind = ChannelKind::Feishu { webhook: Secret::new(url), secret: Secret::new("planted-secret") };
+        let kind = ChannelKind::Bot(BotPlan {
+            name: "feishu",
+            service: BotService::Feishu,
+            url: Secret::new(url),
+            secret: Secret::new("planted-secret"),
+            style: BotStyle::Rich,
+            at: Vec::new(),
+            button: None,
+            chat: String::new(),
+            thread: None,
+        });
         let Verdict::Retry { why, channel: true, answered: false, sent: false, .. } = attempted(kind) else { panic!() };
         assert!(why.starts_with("bot.invalid: ") && !why.contains("planted"), "{why}");
     }

@@ -122,6 +122,13 @@ pub fn percent_encoded(out: &mut String, text: &str) {
     }
 }
 
+/// `text` so that it may stand in an address.
+pub fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    percent_encoded(&mut out, text);
+    out
+}
+
 /// Printable ASCII, as a header may hold; anything else becomes `?`.
 pub fn header_safe(text: &str) -> String {
     text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()

@@ -124,6 +124,8 @@ pub(super) static WORDS: Words = Words {
     unknown: "unknown (clock not set)",
     not_set: "clock not set",
     time: "Time",
+    host: "Host",
+    on_call: "On call",
     from_to: ["From", "To"],
     test: "[TEST] ",
     colon: ": ",

@@ -69,6 +69,10 @@ pub struct Words {
     pub not_set: &'static str,
     /// Label of the time when it happened.
     pub time: &'static str,
+    /// Label of the host, or whom else it is about.
+    pub host: &'static str,
+    /// Label of the people who are mentioned.
+    pub on_call: &'static str,
     /// Labels of the beginning and the end of what is over.
     pub from_to: [&'static str; 2],
     /// At the front of what is part of an exercise.

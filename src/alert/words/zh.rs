@@ -112,6 +112,8 @@ pub(super) static WORDS: Words = Words {
     unknown: "未知（时钟未校准）",
     not_set: "时钟未校准",
     time: "时间",
+    host: "主机",
+    on_call: "值班",
     from_to: ["开始", "结束"],
     test: "【测试】",
     colon: "：",
