@@ -3,6 +3,7 @@
 mod answers;
 mod daemon;
 mod hostile;
+mod long;
 
 use interrupt_callback::alert::channel::http::Ready;
 use interrupt_callback::clock::Wall;

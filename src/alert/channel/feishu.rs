@@ -3,6 +3,7 @@
 use super::bot::{ROOM, Told, Tone};
 use super::compose::{Markup, Room, Style, Unit};
 use super::template::{expand, fields, percent_encoded};
+use crate::alert::clean::cut;
 use crate::alert::json::Head;
 use crate::alert::message::{Line, Text};
 use crate::alert::words::{Words, words};
@@ -11,7 +12,7 @@ use crate::json::Writer;
 
 /// Bytes of a body; the service takes 20 KB and does not say which.
 const MAX_BODY: usize = 20_000;
-/// Bytes of a title.
+/// Bytes of a title, and of a line.
 const TITLE: Room = Room { unit: Unit::Bytes, max: 2000 };
 /// Bytes of a value that may stand in half the width of a card.
 const SHORT: usize = 64;
@@ -32,8 +33,9 @@ pub(super) fn body(told: &Told<'_>, sign: Option<(&str, &str)>) -> Vec<u8> {
     let style = Style { markup: Markup::Plain, title: TITLE, body: ROOM, joined: false, newline: "\n" };
     let composed = told.composed(&style);
     let mut text = Text { title: composed.title, lines: composed.text.lines };
-    if told.plan.body.is_some() {
-        text.lines = composed.body.split('\n').map(|line| Line::plain(line.to_owned())).collect();
+    // Only a template of the user's own has longer ones.
+    for line in &mut text.lines {
+        line.text = cut(std::mem::take(&mut line.text), TITLE.max);
     }
     // A post without a paragraph is not known to be taken.
     if text.lines.is_empty() {
@@ -115,8 +117,8 @@ fn card(told: &Told<'_>, text: &Text) -> Writer {
     out.raw(r#"{"card":{"config":{"wide_screen_mode":true},"header":{"template":"#).text(colour);
     plain(out.key("title"), &text.title).close('}').raw(r#""elements":[{"tag":"div","fields":["#);
     let host = Head::of(told.message).subject;
-    // A body of the user's own says what it wants to say.
-    if !host.is_empty() && told.plan.body.is_none() {
+    // A body of the user's own, which has no labels, says what it wants to say.
+    if !host.is_empty() && text.lines.iter().any(|line| !line.label.is_empty()) {
         field(&mut out, words.host, &host);
     }
     for (place, line) in text.lines.iter().enumerate() {

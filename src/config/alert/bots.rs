@@ -14,143 +14,141 @@ use crate::secret::Secret;
 const MAX_MENTIONS: usize = 20;
 /// Bytes of what the service knows one of them by, of a name and of a button.
 const MAX_WORD: usize = 64;
-/// Where bots of other services live.
-const HOSTS: [(&str, &str); 4] = [
-    ("://open.feishu.cn/", "feishu"),
-    ("://open.larksuite.com/", "lark"),
-    ("://oapi.dingtalk.com/", "dingtalk"),
-    ("://qyapi.weixin.qq.com/", "wecom"),
+/// What Telegram's Bot API is reached at unless the file names a relay.
+const TELEGRAM: &str = "https://api.telegram.org";
+
+/// A service as the file knows it.
+struct Row {
+    name: &'static str,
+    service: BotService,
+    /// Where its bots live.
+    host: &'static str,
+    /// The key of the token, and how an address is made of it; empty if there is nothing but the whole address.
+    token: [&'static str; 3],
+    /// Styles, the usual one first.
+    styles: &'static [&'static str],
+}
+
+const FEISHU_STYLES: [&str; 3] = ["post", "text", "card"];
+const OTHER_STYLES: [&str; 2] = ["text", "markdown"];
+
+static ROWS: [Row; 5] = [
+    Row {
+        name: "feishu",
+        service: BotService::Feishu,
+        host: "://open.feishu.cn/",
+        token: [""; 3],
+        styles: &FEISHU_STYLES,
+    },
+    Row {
+        name: "lark",
+        service: BotService::Feishu,
+        host: "://open.larksuite.com/",
+        token: [""; 3],
+        styles: &FEISHU_STYLES,
+    },
+    Row {
+        name: "dingtalk",
+        service: BotService::Dingtalk,
+        host: "://oapi.dingtalk.com/",
+        token: ["token", "https://oapi.dingtalk.com/robot/send?", "access_token="],
+        styles: &OTHER_STYLES,
+    },
+    Row {
+        name: "wecom",
+        service: BotService::Wecom,
+        host: "://qyapi.weixin.qq.com/",
+        token: ["key", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?", "key="],
+        styles: &OTHER_STYLES,
+    },
+    Row {
+        name: "telegram",
+        service: BotService::Telegram,
+        host: "://api.telegram.org/",
+        token: [""; 3],
+        styles: &OTHER_STYLES,
+    },
 ];
 
 /// `kind = "feishu"`.
 pub fn feishu(table: &mut Table<'_>) -> Option<ChannelKind> {
-    hooked(table, "feishu")
+    bot(table, &ROWS[0])
 }
 
 /// `kind = "lark"`.
 pub fn lark(table: &mut Table<'_>) -> Option<ChannelKind> {
-    hooked(table, "lark")
-}
-
-fn hooked(table: &mut Table<'_>, name: &'static str) -> Option<ChannelKind> {
-    let item = table.need("webhook", "");
-    let secret = table.need("secret", "; write secret = \"\" for a bot without signature");
-    let url = item.and_then(|item| {
-        let url = webhook(&item, name)?;
-        if url.reveal().contains("/bot/hook/") {
-            return item.bad(
-                "is a hook of version 1, which takes no such messages; make a new custom bot, its address has /v2/",
-            );
-        }
-        Some(url)
-    });
-    let secret = secret.and_then(|secret| secret.secret());
-    let style = style(table, &[("post", BotStyle::Rich), ("text", BotStyle::Text), ("card", BotStyle::Card)]);
-    let at = at(table, BotService::Feishu, style);
-    let button = table.get("button").map(|item| button(item, style));
-    Some(ChannelKind::Bot(BotPlan {
-        style,
-        at: at?,
-        button: button.map_or(Some(None), |button| button.map(Some))?,
-        ..bot(name, BotService::Feishu, url?, secret?)
-    }))
+    bot(table, &ROWS[1])
 }
 
 /// `kind = "dingtalk"`.
 pub fn dingtalk(table: &mut Table<'_>) -> Option<ChannelKind> {
-    let name = "dingtalk";
-    let url = keyed(table, name, "token", "https://oapi.dingtalk.com/robot/send?", "access_token=");
-    let item = table.get("secret");
-    let secret = item.map_or(Some(Secret::default()), |item| item.secret());
-    if let (Some(item), Some(secret)) = (&item, &secret)
-        && !secret.is_empty()
-        && !secret.reveal().starts_with("SEC")
-    {
-        item.warn("does not begin with SEC; take the whole secret that the robot's settings show for signing");
-    }
-    let style = style(table, &[("text", BotStyle::Text), ("markdown", BotStyle::Rich)]);
-    let at = at(table, BotService::Dingtalk, style);
-    Some(ChannelKind::Bot(BotPlan { style, at: at?, ..bot(name, BotService::Dingtalk, url?, secret?) }))
+    bot(table, &ROWS[2])
 }
 
 /// `kind = "wecom"`.
 pub fn wecom(table: &mut Table<'_>) -> Option<ChannelKind> {
-    let name = "wecom";
-    let url = keyed(table, name, "key", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?", "key=");
-    let style = style(table, &[("text", BotStyle::Text), ("markdown", BotStyle::Rich)]);
-    let at = at(table, BotService::Wecom, style);
-    Some(ChannelKind::Bot(BotPlan { style, at: at?, ..bot(name, BotService::Wecom, url?, Secret::default()) }))
+    bot(table, &ROWS[3])
 }
 
 /// `kind = "telegram"`.
 pub fn telegram(table: &mut Table<'_>) -> Option<ChannelKind> {
-    let token = table.need("token", "").and_then(|item| {
-        let token = item.secret()?;
-        let (number, rest) = token.reveal().split_once(':').unwrap_or_default();
-        let of = |text: &str, also: &[u8]| {
-            !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || also.contains(&b.to_ascii_lowercase()))
-        };
-        if !of(number, b"") || !of(rest, b"abcdefghijklmnopqrstuvwxyz_-") {
-            return item.bad("is no token of a bot; it looks like 123456:ABC-DEF, without the word bot before it");
-        }
-        Some(token)
-    });
-    let chat = table.need("chat_id", "; write chat_id = -1001234567890, or \"@name\" of a channel").and_then(|item| {
-        let chat = match item.value {
-            DeValue::Integer(number) => integer(number).map(|number| number.to_string()),
-            _ => Some(item.line(MAX_WORD)?.to_owned()),
-        };
-        let known = |chat: &String| chat.starts_with('@') || chat.parse::<i64>().is_ok();
-        chat.filter(known).map_or_else(|| item.bad("must be the number of a chat, or \"@name\" of a channel"), Some)
-    });
-    let thread = table.whole("thread", 1, u32::MAX);
-    let item = table.get("server");
-    let server = item.map(|item| item.text());
-    let server = server.map_or(Some("https://api.telegram.org"), |server| server)?.trim_end_matches('/');
-    // If it is wrong, so is the server, which is optional.
-    let url = token.and_then(|token| {
-        let item = item.unwrap_or(table.item());
-        if server.contains(['?', '#']) {
-            return item.bad("may have no ? and no #");
-        }
-        address(&item, &Secret::new([server, "/bot", token.reveal(), "/sendMessage"].concat()))
-    });
-    let bot = bot("telegram", BotService::Telegram, Secret::new(url?.text), Secret::default());
-    Some(ChannelKind::Bot(BotPlan { chat: chat?, thread, ..bot }))
+    bot(table, &ROWS[4])
 }
 
-fn bot(name: &'static str, service: BotService, url: Secret, secret: Secret) -> BotPlan {
-    let (at, chat) = (Vec::new(), String::new());
-    BotPlan { name, service, url, secret, style: BotStyle::Text, at, button: None, chat, thread: None }
-}
-
-fn webhook(item: &Item<'_>, name: &str) -> Option<Secret> {
-    let url = address(item, &item.secret()?)?;
-    // Lark is Feishu under another name.
-    let whose = |name| if name == "lark" { "feishu" } else { name };
-    if let Some((_, owner)) = HOSTS.iter().find(|(host, _)| url.text.contains(host))
-        && whose(*owner) != whose(name)
-    {
-        return item.bad(&["is the address of another service: kind = \"", owner, "\""].concat());
+/// What is wrong is reported, which is the end of the file; whatever stands in its place is not used.
+#[inline(never)]
+fn bot(table: &mut Table<'_>, row: &'static Row) -> Option<ChannelKind> {
+    let mut bot = BotPlan {
+        name: row.name,
+        service: row.service,
+        url: Secret::default(),
+        secret: Secret::default(),
+        style: BotStyle::Text,
+        at: Vec::new(),
+        button: None,
+        chat: String::new(),
+        thread: None,
+    };
+    if row.service == BotService::Telegram {
+        bot.url = relayed(table).unwrap_or_default();
+        bot.chat = chat(table).unwrap_or_default();
+        bot.thread = table.whole("thread", 1, u32::MAX);
+        return Some(ChannelKind::Bot(bot));
     }
-    Some(Secret::new(url.text))
+    bot.url = url(table, row).unwrap_or_default();
+    let secret = match row.service {
+        BotService::Feishu => table.need("secret", "; write secret = \"\" for a bot without signature"),
+        BotService::Dingtalk => table.get("secret"),
+        _ => None,
+    };
+    if let Some(item) = secret {
+        bot.secret = item.secret().unwrap_or_default();
+        let known = bot.secret.is_empty() || bot.secret.reveal().starts_with("SEC");
+        if row.service == BotService::Dingtalk && !known {
+            item.warn("does not begin with SEC; take the whole secret that the robot's settings show for signing");
+        }
+    }
+    bot.style = match row.styles[table.choice("style", row.styles).unwrap_or(0)] {
+        "text" => BotStyle::Text,
+        "card" => BotStyle::Card,
+        _ => BotStyle::Rich,
+    };
+    for entry in table.get("at").and_then(|item| item.list(MAX_MENTIONS)).unwrap_or_default() {
+        bot.at.extend(mention(&entry, &bot));
+    }
+    if row.service == BotService::Feishu {
+        bot.button = table.get("button").and_then(|item| button(&item, bot.style));
+    }
+    Some(ChannelKind::Bot(bot))
 }
 
-/// The address of a robot, whole or made of what stands under `key`.
-fn keyed(table: &mut Table<'_>, name: &str, key: &'static str, base: &str, field: &str) -> Option<Secret> {
-    match (table.get("webhook"), table.get(key)) {
+/// The address of a bot, whole or made of its token.
+fn url(table: &mut Table<'_>, row: &Row) -> Option<Secret> {
+    let [key, base, field] = row.token;
+    let token = if key.is_empty() { None } else { table.get(key) };
+    match (table.get("webhook"), token) {
         (Some(_), Some(item)) => item.bad("stands beside webhook; one of the two is enough"),
-        (Some(item), None) => {
-            let url = webhook(&item, name)?;
-            let query = url.reveal().split_once('?').map_or("", |(_, query)| query);
-            if !query.split('&').any(|pair| pair.starts_with(field) && pair.len() > field.len()) {
-                return item.bad(&["has no ", field, "… in it; take the whole address that the robot shows"].concat());
-            }
-            if query.contains("sign=") {
-                return item.bad("has a signature, which soon lapses; leave out timestamp and sign, and set secret");
-            }
-            Some(url)
-        }
+        (Some(item), None) => whole(&item, row),
         (None, Some(item)) => {
             let token = item.secret()?;
             if token.is_empty() || token.reveal().contains(['/', '=', '&', ' ']) {
@@ -159,6 +157,7 @@ fn keyed(table: &mut Table<'_>, name: &str, key: &'static str, base: &str, field
             let url = [base, field, &percent(token.reveal())].concat();
             address(&item, &Secret::new(url)).map(|url| Secret::new(url.text))
         }
+        (None, None) if key.is_empty() => table.need("webhook", "").and(None),
         (None, None) => {
             table.missing(key, "; or write webhook = \"https://…\"");
             None
@@ -166,27 +165,65 @@ fn keyed(table: &mut Table<'_>, name: &str, key: &'static str, base: &str, field
     }
 }
 
-/// The first of `styles` unless the file names another.
-fn style(table: &mut Table<'_>, styles: &[(&str, BotStyle)]) -> BotStyle {
-    let names: Vec<&str> = styles.iter().map(|(name, _)| *name).collect();
-    styles[table.choice("style", &names).unwrap_or(0)].1
+fn whole(item: &Item<'_>, row: &Row) -> Option<Secret> {
+    let url = address(item, &item.secret()?)?.text;
+    if let Some(owner) = ROWS.iter().find(|owner| url.contains(owner.host))
+        // Lark is Feishu under another name.
+        && owner.service != row.service
+    {
+        return item.bad(&["is the address of another service: kind = \"", owner.name, "\""].concat());
+    }
+    if url.contains("/bot/hook/") {
+        return item
+            .bad("is a hook of version 1, which takes no such messages; make a new custom bot, its address has /v2/");
+    }
+    let [_, _, field] = row.token;
+    // The first of two fields comes after the question mark, a later one after an ampersand.
+    if !["?", "&"].iter().any(|mark| url.contains(&[mark, field].concat())) && !field.is_empty() {
+        return item.bad(&["has no ", field, "… in it; take the whole address that the robot shows"].concat());
+    }
+    if !field.is_empty() && url.contains("&sign=") {
+        return item.bad("has a signature, which soon lapses; leave out timestamp and sign, and set secret");
+    }
+    Some(Secret::new(url))
 }
 
-fn at(table: &mut Table<'_>, service: BotService, style: BotStyle) -> Option<Vec<Mention>> {
-    let Some(item) = table.get("at") else { return Some(Vec::new()) };
-    let entries = item.list(MAX_MENTIONS)?;
-    let mut at = Vec::with_capacity(entries.len());
-    for entry in &entries {
-        at.extend(mention(entry, service, style));
+/// The address of Telegram's method that sends.
+fn relayed(table: &mut Table<'_>) -> Option<Secret> {
+    let (token, server) = (table.need("token", ""), table.get("server"));
+    let item = token?;
+    let token = item.secret()?;
+    let (number, rest) = token.reveal().split_once(':').unwrap_or_default();
+    let digits = number.parse::<u64>().is_ok();
+    if !digits || rest.is_empty() || !rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+        return item.bad("is no token of a bot; it looks like 123456:ABC-DEF, without the word bot before it");
     }
-    // All of them are looked at before the first bad one counts.
-    (at.len() == entries.len()).then_some(at)
+    let host = server.map_or(Some(TELEGRAM), |server| server.text())?.trim_end_matches('/');
+    let item = server.unwrap_or(item);
+    if host.contains(['?', '#']) {
+        return item.bad("may have no ? and no #");
+    }
+    let url = address(&item, &Secret::new([host, "/bot", token.reveal(), "/sendMessage"].concat()))?;
+    Some(Secret::new(url.text))
+}
+
+fn chat(table: &mut Table<'_>) -> Option<String> {
+    let item = table.need("chat_id", "; write chat_id = -1001234567890, or \"@name\" of a channel")?;
+    let chat = match item.value {
+        DeValue::Integer(number) => integer(number)?.to_string(),
+        _ => item.line(MAX_WORD)?.to_owned(),
+    };
+    if chat.starts_with('@') || chat.parse::<i64>().is_ok() {
+        return Some(chat);
+    }
+    item.bad("must be the number of a chat, or \"@name\" of a channel")
 }
 
 /// `"all"`, or what the service knows somebody by; for Feishu also `{ id = "…", name = "…" }`.
-fn mention(item: &Item<'_>, service: BotService, style: BotStyle) -> Option<Mention> {
-    let (id, name) = match (service, item.value) {
-        (BotService::Feishu, DeValue::Table(_)) => {
+fn mention(item: &Item<'_>, bot: &BotPlan) -> Option<Mention> {
+    let feishu = bot.service == BotService::Feishu;
+    let (id, name) = match item.value {
+        DeValue::Table(_) if feishu => {
             let mut table = item.table()?;
             let (id, name) = (table.need("id", ""), table.get("name"));
             table.finish();
@@ -194,26 +231,28 @@ fn mention(item: &Item<'_>, service: BotService, style: BotStyle) -> Option<Ment
         }
         _ => (item.line(MAX_WORD)?, ""),
     };
-    let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.+@".contains(&b));
-    let digits = id.bytes().all(|b| b.is_ascii_digit() || b"+-".contains(&b));
-    let expected = match service {
-        BotService::Feishu if id.contains('@') && style != BotStyle::Card => {
-            "an e-mail address is mentioned in cards only: add style = \"card\", or write an open id (ou_…)"
-        }
-        BotService::Feishu if id != "all" && !id.starts_with("ou_") && !id.contains('@') => {
-            "must be \"all\", an open id (ou_…) or, in a card, an e-mail address"
-        }
-        BotService::Dingtalk if id != "all" && !digits => "must be \"all\" or the number of a mobile phone",
-        BotService::Wecom if style == BotStyle::Rich && is_mobile(id) => {
-            "numbers are mentioned in text only: leave out style, or write a user id"
-        }
-        _ if plain => return Some(Mention { id: id.to_owned(), name: name.to_owned() }),
-        _ => "holds a character that nobody's id has",
-    };
-    item.bad(expected)
+    let (all, mail) = (id == "all", id.contains('@'));
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.+@".contains(&b);
+    if id.is_empty() || !id.bytes().all(plain) {
+        return item.bad("holds a character that nobody's id has");
+    }
+    if feishu && mail && bot.style != BotStyle::Card {
+        let why = "an e-mail address is mentioned in cards only: add style = \"card\", or write an open id (ou_…)";
+        return item.bad(why);
+    }
+    if feishu && !all && !mail && !id.starts_with("ou_") {
+        return item.bad("must be \"all\", an open id (ou_…) or, in a card, an e-mail address");
+    }
+    if bot.service == BotService::Dingtalk && !all && id.contains(|c: char| !matches!(c, '0'..='9' | '+' | '-')) {
+        return item.bad("must be \"all\" or the number of a mobile phone");
+    }
+    if bot.service == BotService::Wecom && bot.style != BotStyle::Text && is_mobile(id) {
+        return item.bad("numbers are mentioned in text only: leave out style, or write a user id");
+    }
+    Some(Mention { id: id.to_owned(), name: name.to_owned() })
 }
 
-fn button(item: Item<'_>, style: BotStyle) -> Option<Button> {
+fn button(item: &Item<'_>, style: BotStyle) -> Option<Button> {
     if style != BotStyle::Card {
         return item.bad("stands below cards only: add style = \"card\"");
     }
@@ -221,12 +260,10 @@ fn button(item: Item<'_>, style: BotStyle) -> Option<Button> {
     let (text, url) = (table.need("text", ""), table.need("url", ""));
     table.finish();
     let text = text.and_then(|text| text.line(MAX_WORD));
-    let url = url.and_then(|item| {
-        let url = address(&item, &Secret::new(item.text()?))?;
-        if unknown_field(&url.text).is_some() {
-            return item.bad("names a field in braces that does not exist");
-        }
-        Some(Secret::new(url.text))
-    });
-    Some(Button { text: text?.to_owned(), url: url? })
+    let item = url?;
+    let url = address(&item, &Secret::new(item.text()?))?.text;
+    if unknown_field(&url).is_some() {
+        return item.bad("names a field in braces that does not exist");
+    }
+    Some(Button { text: text?.to_owned(), url: Secret::new(url) })
 }
