@@ -9,7 +9,11 @@ const TEXT: Room = Room { unit: Unit::Utf16, max: 4096 };
 
 /// What is sent to `chat`. What is good to know arrives silently.
 pub(super) fn body(told: &Told<'_>, chat: &str) -> Vec<u8> {
-    let text = told.joined(Markup::Plain, TEXT).body;
+    let mut text = told.joined(Markup::Plain, TEXT).body;
+    let plan = told.plan;
+    if ![Some(&plan.prefix), plan.title.as_ref(), plan.body.as_ref()].iter().flatten().any(|own| own.contains('@')) {
+        text = without_mentions(&text);
+    }
     let title = text.split('\n').next().unwrap_or_default().encode_utf16().count();
     let mut out = Writer::default();
     out.open('{').key("chat_id").text(chat);
@@ -21,4 +25,15 @@ pub(super) fn body(told: &Told<'_>, chat: &str) -> Vec<u8> {
     out.key("disable_notification").flag(!Tone::of(told.message).is_loud());
     out.raw(r#""link_preview_options":{"is_disabled":true}"#).close('}');
     out.into_bytes()
+}
+
+/// `text` in which nobody is mentioned, and which is as long: `@` at the beginning of a word is that of a user's name.
+fn without_mentions(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut inside = false;
+    for c in text.chars() {
+        out.push(if c == '@' && !inside { '＠' } else { c });
+        inside = c.is_alphanumeric() || c == '_';
+    }
+    out
 }

