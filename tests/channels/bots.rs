@@ -129,3 +129,14 @@ fn a_signature_has_the_time_of_the_service_if_the_own_clock_is_off() {
         assert!(sent.contains("1795233600"), "{sent}");
     }
 }
+
+#[test]
+fn a_link_that_grows_too_long_is_left_out() {
+    let plan = plan(
+        &[FEISHU, "style = \"card\"\nbutton = { text = \"x\", url = \"http://[::1]/", &"{text}".repeat(600), "\" }"]
+            .concat(),
+    );
+    let ready = ready(&plan, &notice("x"));
+    assert!(ready.body.as_ref().unwrap().len() < 2000);
+    assert_eq!(body(&ready)["card"]["elements"].as_array().unwrap().len(), 1);
+}

@@ -26,7 +26,8 @@ const SIGNATURE_WINDOW: Duration = Duration::from_secs(55 * 60);
 /// When a signature with the service's own time is tried, and a chat under its new id.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Parts of addresses that are no secrets, and words of the services' own texts.
-const PUBLIC: [&str; 7] = ["webhook", "send", "robot", "cgi-bin", "open-apis", "sendMessage", "access_token"];
+const PUBLIC: [&str; 8] =
+    ["webhook", "send", "robot", "cgi-bin", "open-apis", "sendMessage", "access_token", "timestamp"];
 /// Bytes of a body for a service that takes 20,000 bytes of JSON, in which each byte may become two. The rest is room
 /// for the title and for mentions.
 pub const ROOM: Room = Room { unit: Unit::Bytes, max: 7500 };
@@ -117,7 +118,6 @@ pub fn prepare(told: &Told<'_>, state: &ChannelState) -> Ready {
     let time = state.server_time(told.now);
     let signed = (!bot.secret.is_empty()).then_some(time);
     let mut url = bot.url.reveal().to_owned();
-    let mut secrets = secrets_of(&url);
     let mut sign = String::new();
     let body = match bot.service {
         BotService::Feishu => {
@@ -137,6 +137,7 @@ pub fn prepare(told: &Told<'_>, state: &ChannelState) -> Ready {
         BotService::Wecom => wecom::body(told),
         BotService::Telegram => telegram::body(told, state.chat.as_deref().unwrap_or(&bot.chat)),
     };
+    let mut secrets = secrets_of(&url);
     secrets.retain(|secret| !PUBLIC.contains(&secret.as_str()));
     secrets.extend([bot.secret.reveal().to_owned(), sign]);
     let headers = [("Content-Type", "application/json; charset=utf-8"), ("User-Agent", http::USER_AGENT)];

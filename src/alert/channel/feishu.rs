@@ -14,6 +14,8 @@ use crate::json::Writer;
 const MAX_BODY: usize = 20_000;
 /// Bytes of a title, and of a line.
 const TITLE: Room = Room { unit: Unit::Bytes, max: 2000 };
+/// Bytes of a button's link; a longer one is left out, for what is too large is refused as a whole.
+const MAX_LINK: usize = 2048;
 /// Bytes of a value that may stand in half the width of a card.
 const SHORT: usize = 64;
 
@@ -132,8 +134,10 @@ fn card(told: &Told<'_>, text: &Text) -> Writer {
     if let Some(button) = &told.bot.button {
         let fields = fields(told.message, text, told.plan.language, told.now, told.zone);
         let url = expand(button.url.reveal(), &fields, percent_encoded);
-        out.raw(r#"{"tag":"action","actions":[{"tag":"button","type":"primary","url":"#).text(&url);
-        plain(out.key("text"), &button.text).close('}').close(']').close('}');
+        if url.len() <= MAX_LINK {
+            out.raw(r#"{"tag":"action","actions":[{"tag":"button","type":"primary","url":"#).text(&url);
+            plain(out.key("text"), &button.text).close('}').close(']').close('}');
+        }
     }
     out.close(']').close('}').raw(r#""msg_type":"interactive""#);
     out

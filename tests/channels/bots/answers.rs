@@ -318,6 +318,13 @@ fn reasons_hide_secrets_and_what_changes_each_time() {
         let why = reason(&verdict).replace("(token or", "").replace("access_token", "");
         assert!(why.contains("***") && !why.contains("tok") && !why.contains("demo") && !why.contains('\n'), "{why}");
     }
+    let late = r#"{"errcode":310000,"errmsg":"invalid timestamp"}"#;
+    let plan = of("dingtalk-text");
+    let ready = crate::sheet::ready(&plan, &notice("x"));
+    let sign = ready.url.rsplit('=').next().unwrap();
+    assert!(reason(&judged(&plan, &ready, 200, &[], late)).contains("invalid timestamp (the clock"));
+    let echo = format!(r#"{{"errcode":310000,"errmsg":"sign not match: {sign}"}}"#);
+    assert!(!reason(&judged(&plan, &ready, 200, &[], &echo)).contains(sign));
     let fast = r#"{"errcode":130101,"errmsg":"send too fast"}"#;
     let plan = of("dingtalk-text");
     let verdict = judged(&plan, &crate::sheet::ready(&plan, &notice("x")), 200, &[], fast);
