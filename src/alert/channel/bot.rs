@@ -181,7 +181,7 @@ const NO_CHAT: &str = " (chat_id is wrong, or nobody has spoken to the bot there
 
 /// The codes of all services, which do not overlap: code, what the text must hold in small letters, meaning. The first
 /// that fits counts.
-const CODES: [(i64, &str, Means); 42] = [
+static CODES: [(i64, &str, Means); 42] = [
     // Feishu.
     (9499, "too many", Means::Busy(0)),
     (9499, "", Means::Unfit),
