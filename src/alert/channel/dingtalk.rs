@@ -15,7 +15,7 @@ pub(super) fn body(told: &Told<'_>) -> Vec<u8> {
     if told.bot.style == BotStyle::Text {
         out.text("text").key("text").open('{').key("content").text(&told.joined(Markup::Plain, ROOM).body);
     } else {
-        let style = Style { markup: Markup::Markdown, title: TITLE, body: ROOM, joined: false, newline: "\n\n" };
+        let style = Style { markup: Markup::Wide, title: TITLE, body: ROOM, joined: false, newline: "\n\n" };
         let text = told.composed(&style);
         let shown = told.composed(&Style { markup: Markup::Plain, ..style });
         let mentions = told.mentions("\n\n", |out, mention| {

@@ -1,7 +1,7 @@
 //! Feishu and Lark custom bots: text, the seed's `post`, or an interactive card.
 
 use super::bot::{ROOM, Told, Tone};
-use super::compose::{Markup, Room, Style, Unit};
+use super::compose::{Markup, worded};
 use super::template::{expand, fields, percent_encoded};
 use crate::alert::clean::cut;
 use crate::alert::json::Head;
@@ -13,7 +13,7 @@ use crate::json::Writer;
 /// Bytes of a body; the service takes 20 KB and does not say which.
 const MAX_BODY: usize = 20_000;
 /// Bytes of a title, and of a line.
-const TITLE: Room = Room { unit: Unit::Bytes, max: 2000 };
+const TITLE: usize = 2000;
 /// Bytes of a button's link; a longer one is left out, for what is too large is refused as a whole.
 const MAX_LINK: usize = 2048;
 /// Bytes of a value that may stand in half the width of a card.
@@ -32,12 +32,11 @@ pub(super) fn body(told: &Told<'_>, sign: Option<(&str, &str)>) -> Vec<u8> {
         out.raw(r#"{"content":{"text":"#).text(&text).close('}').raw(r#""msg_type":"text""#);
         return signed(out, sign);
     }
-    let style = Style { markup: Markup::Plain, title: TITLE, body: ROOM, joined: false, newline: "\n" };
-    let composed = told.composed(&style);
-    let mut text = Text { title: composed.title, lines: composed.text.lines };
+    let mut text = worded(told.plan, told.message, told.now, told.zone);
+    text.title = cut(text.title, TITLE);
     // Only a template of the user's own has longer ones.
     for line in &mut text.lines {
-        line.text = cut(std::mem::take(&mut line.text), TITLE.max);
+        line.text = cut(std::mem::take(&mut line.text), TITLE);
     }
     // A post without a paragraph is not known to be taken.
     if text.lines.is_empty() {

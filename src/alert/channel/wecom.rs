@@ -18,7 +18,6 @@ const MOBILE: usize = 11;
 pub(super) fn body(told: &Told<'_>) -> Vec<u8> {
     let mut out = Writer::default();
     out.open('{').key("msgtype");
-    // `<` begins a mention in both.
     if told.bot.style == BotStyle::Text {
         out.text("text").key("text").open('{').key("content").text(&told.joined(Markup::Angle, TEXT).body);
         for (key, mobile) in [("mentioned_list", false), ("mentioned_mobile_list", true)] {
@@ -40,7 +39,7 @@ pub(super) fn body(told: &Told<'_>) -> Vec<u8> {
         let marks = "### \n".len();
         let max = MARKDOWN.saturating_sub(TITLE.max + marks + mentions.len());
         let body = Room { unit: Unit::Bytes, max };
-        let text = told.composed(&Style { markup: Markup::Angle, title: TITLE, body, joined: false, newline: "\n" });
+        let text = told.composed(&Style { markup: Markup::Wide, title: TITLE, body, joined: false, newline: "\n" });
         let text = ["### ", &text.title, "\n", &text.body, &mentions].concat();
         out.text("markdown").key("markdown").open('{').key("content").text(&text);
     }
