@@ -16,6 +16,8 @@ mod bots;
 mod example;
 #[path = "config/leaks.rs"]
 mod leaks;
+#[path = "config/services.rs"]
+mod services;
 #[path = "config/wrong.rs"]
 mod wrong;
 
@@ -281,6 +283,10 @@ fn what_is_unwise_is_told() {
             "[alert.webhook]\nurl = \"http://push.example.com/\"",
             "c.toml:2: alert.webhook.url: plain http over a public network: \
           everyone on the way can read it; use https",
+        ),
+        (
+            "[alert.gotify]\nserver = \"http://push.example.com\"\ntoken = \"x\"",
+            "c.toml:2: alert.gotify.server: plain http over a public network: everyone on the way can read it; use https",
         ),
         (
             "[alert.log]\nnot = [\"online\"]",

@@ -12,7 +12,7 @@ pub mod units;
 mod table;
 
 mod secrets;
-mod template;
+pub mod template;
 mod url;
 
 mod alert;

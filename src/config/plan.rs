@@ -370,6 +370,10 @@ pub struct WebhookPlan {
     pub headers: Vec<(String, Secret)>,
     /// What to send; `None` for the event as JSON.
     pub body: Option<Template>,
+    /// What its answers mean, besides what their status says: cases of a [`crate::alert::channel::rule::Rule`].
+    pub answers: String,
+    /// Where an answer says for how long it wants to be left alone; may be empty.
+    pub wait: String,
 }
 
 /// An HTTP method that a webhook may use.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
+use interrupt_callback::alert::channel::presets::PRESETS;
 use interrupt_callback::config::{self, Env};
 use interrupt_callback::event::Kind;
 use interrupt_callback::run::threads;
@@ -56,7 +57,7 @@ fn the_example_is_valid_with_every_key() {
     };
     let plan = config::parse(&text, "all.toml", &env).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert_eq!(plan.warnings, [""; 0]);
-    assert_eq!((plan.clients.len(), plan.channels.len()), (2, 8));
+    assert_eq!((plan.clients.len(), plan.channels.len()), (2, 21));
     assert_eq!(plan.channels.iter().find(|c| c.name == "ops").unwrap().only, [Kind::Interrupt, Kind::Offline]);
 }
 
@@ -89,8 +90,10 @@ fn the_example_has_every_key_there_is() {
         "alert.command",
         "alert.log",
     ];
+    let services = PRESETS.iter().map(|row| ["alert.", row.name].concat());
+    let sections: Vec<String> = sections.into_iter().map(str::to_owned).chain(services).collect();
     let mut known = BTreeSet::new();
-    for section in sections {
+    for section in sections.iter().map(String::as_str) {
         let head = match section {
             "" => String::new(),
             "window" => "[[window]]\n".to_owned(),

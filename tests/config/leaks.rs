@@ -34,6 +34,10 @@ url = \"https://hooks.example.org/SECRET-13-a1b2c3d4e5\"
 headers = { Authorization = \"Bearer SECRET-14-a1b2c3d4e5\" }
 body = { token = \"SECRET-15-a1b2c3d4e5\", text = \"{title}\" }
 proxy = \"http://me:SECRET-16-a1b2c3d4e5@proxy.example.org:3128\"
+[alert.matrix]
+server = \"http://10.0.0.1\"
+token = \"SECRET-17-a1b2c3d4e5\"
+room = \"SECRET-18-a1b2c3d4e5\"
 ";
 
 /// A part of a secret is as bad as the whole.

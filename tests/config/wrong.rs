@@ -222,18 +222,16 @@ const WRONG: &[(&str, &str)] = &[
     // Channels.
     (
         "[alert.ops]",
-        "c.toml:1: alert.ops: is no kind of channel; add kind = \"…\": feishu, lark, dingtalk, wecom, telegram, webhook, command, log",
+        "c.toml:1: alert.ops: is no kind of channel; add kind = \"…\": feishu, lark, dingtalk, wecom, telegram, \
+          webhook, command, log, slack, discord, teams, matrix, bark, ntfy, gotify, pushover, serverchan, pushplus, \
+          letserverrun, pagerduty, healthchecks",
     ),
     (
         "[alert.fieshu]",
         "c.toml:1: alert.fieshu: is no kind of channel; did you mean [alert.feishu]? (or add kind = \
           \"feishu\")",
     ),
-    (
-        "[alert.ops]\nkind = \"slak\"",
-        "c.toml:2: alert.ops.kind: \"slak\" is not known; known are feishu, lark, dingtalk, wecom, \
-          telegram, webhook, command, log",
-    ),
+    ("[alert.ops]\nkind = \"slak\"", "c.toml:2: alert.ops.kind: \"slak\" is not known; did you mean \"slack\"?"),
     (
         "[alert.\"a/b\"]\nkind = \"log\"",
         "c.toml:1: alert.\"a/b\": a channel's name has 1 to 32 letters, digits, - and _",

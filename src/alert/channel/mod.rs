@@ -9,6 +9,7 @@ mod feishu;
 pub mod http;
 mod log;
 pub mod presets;
+pub mod rule;
 mod service;
 mod telegram;
 pub mod template;
@@ -75,8 +76,13 @@ impl ChannelState {
 /// The HTTP client of a channel.
 pub fn fetch(plan: &ChannelPlan, resolver: Arc<Resolver>) -> Fetch {
     let body = match plan.kind {
-        ChannelKind::Bot(_) | ChannelKind::Service(_) => SERVICE_ANSWER,
-        ChannelKind::Webhook(_) | ChannelKind::Email(_) | ChannelKind::Command { .. } | ChannelKind::Log => ANY_ANSWER,
+        ChannelKind::Bot(_) => SERVICE_ANSWER,
+        // Some repeat the message.
+        ChannelKind::Service(_)
+        | ChannelKind::Webhook(_)
+        | ChannelKind::Email(_)
+        | ChannelKind::Command { .. }
+        | ChannelKind::Log => ANY_ANSWER,
     };
     let limits = Limits { connect: plan.timeout.min(CONNECT), total: plan.timeout, body, proxy: true };
     Fetch::by(Way { proxy: plan.proxy.as_ref(), ca: plan.ca_file.as_ref() }, limits, resolver)
@@ -95,7 +101,8 @@ pub fn attempt(plan: &ChannelPlan, message: &Message, tools: &Tools<'_>, state: 
     }
 }
 
-/// The request that tells `message` through a channel that speaks HTTP; `None` for others.
+/// The request that tells `message` through a channel that speaks HTTP; `None` for others, and for a message of several
+/// events that the service wants one by one.
 pub fn prepare(
     plan: &ChannelPlan,
     message: &Message,
@@ -105,6 +112,7 @@ pub fn prepare(
 ) -> Option<http::Ready> {
     match &plan.kind {
         ChannelKind::Bot(bot) => Some(bot::prepare(&bot::Told { plan, bot, message, now, zone }, state)),
+        ChannelKind::Service(service) if service::is_apart(service, message) => None,
         ChannelKind::Service(service) => Some(service::prepare(plan, service, message, now, zone)),
         ChannelKind::Webhook(hook) => Some(webhook::prepare(plan, hook, message, now, zone)),
         ChannelKind::Email(_) | ChannelKind::Command { .. } | ChannelKind::Log => None,
@@ -116,20 +124,22 @@ pub fn judge(plan: &ChannelPlan, ready: &http::Ready, answer: &Answer, now: Wall
     match &plan.kind {
         ChannelKind::Bot(bot) => bot::verdict(bot, answer, now, ready),
         ChannelKind::Service(service) => service::verdict(service, answer, now, ready),
+        ChannelKind::Webhook(hook) => webhook::verdict(hook, answer, now, ready),
         _ => http::refusal(answer, now, http::host_of(&ready.url), &ready.secrets).unwrap_or(Verdict::Delivered),
     }
 }
 
 fn over_http(plan: &ChannelPlan, message: &Message, tools: &Tools<'_>, state: &mut ChannelState) -> Verdict {
     let Some(ready) = prepare(plan, message, state, &clock::now(), tools.zone) else {
-        return Verdict::GiveUp("this channel has no address".to_owned());
+        // Given up, a message of several is tried again as one message each.
+        return Verdict::GiveUp("this channel takes one event at a time".to_owned());
     };
     let headers: Vec<(&str, &str)> = ready.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     let request = Request { method: ready.method, url: &ready.url, headers: &headers, body: ready.body.as_deref() };
     let host = http::host_of(&ready.url);
     match tools.fetch.send(&request) {
         // It may have been a success: it would be sent again and again, so a person must look.
-        Err(FetchError::TooLarge) if matches!(plan.kind, ChannelKind::Webhook(_)) => {
+        Err(FetchError::TooLarge) if matches!(plan.kind, ChannelKind::Webhook(_) | ChannelKind::Service(_)) => {
             Verdict::Broken([host, ": the answer is too large; is the address right?"].concat())
         }
         Err(error) => http::unanswered(error, host, tools.fetch.connected()),

@@ -11,6 +11,7 @@ use crate::alert::words::words;
 use crate::alert::{Form, Message};
 use crate::clock::Now;
 use crate::config::plan::Language;
+use crate::config::template::fields as names;
 use crate::event::{Fact, Field, Phase};
 use crate::json::Writer;
 use crate::zone::Zone;
@@ -71,36 +72,40 @@ pub fn expand(template: &str, fields: &Fields, mut add: Add) -> String {
     crate::alert::clean::expand(template, fields, &mut add)
 }
 
-/// `tree` as JSON with every string expanded; keys stay.
-pub fn expand_json(tree: &Value, fields: &Fields, out: &mut Writer) {
+/// `tree` as JSON with every string expanded; keys stay. In a `row` of the program's own, members that hold a field that
+/// is empty are left out, and strings that begin with `#` become numbers.
+pub fn expand_json(tree: &Value, fields: &Fields, row: bool, out: &mut Writer) {
     match tree {
-        Value::String(text) => {
-            out.text(&expand(text, fields, plain));
-        }
+        Value::String(text) => match text.strip_prefix('#').filter(|_| row) {
+            Some(number) => out.raw(&expand(number, fields, plain)),
+            None => out.text(&expand(text, fields, plain)),
+        },
         Value::Array(items) => {
             out.open('[');
             for item in items {
-                expand_json(item, fields, out);
+                expand_json(item, fields, row, out);
             }
-            out.close(']');
+            out.close(']')
         }
         Value::Object(map) => {
             out.open('{');
             for (key, item) in map {
-                expand_json(item, fields, out.key(key));
+                if !row || item.as_str().is_none_or(|text| is_whole(text, fields)) {
+                    expand_json(item, fields, row, out.key(key));
+                }
             }
-            out.close('}');
+            out.close('}')
         }
-        Value::Null => {
-            out.raw("null");
-        }
-        Value::Bool(flag) => {
-            out.flag(*flag);
-        }
-        Value::Number(number) => {
-            out.raw(&number.to_string());
-        }
-    }
+        Value::Null => out.raw("null"),
+        Value::Bool(flag) => out.flag(*flag),
+        Value::Number(number) => out.raw(&number.to_string()),
+    };
+}
+
+/// Whether no field in `template` is empty.
+pub fn is_whole(template: &str, fields: &Fields) -> bool {
+    names(template)
+        .all(|name| fields.iter().find(|(known, _)| *known == name).is_none_or(|(_, value)| !value.is_empty()))
 }
 
 /// As it is.
@@ -232,7 +237,7 @@ mod tests {
     fn values_cannot_leave_their_string() {
         let tree = serde_json::json!({"{text}": ["{title}", 1.5, -3, null, [], {"x": "{text}!", "y": {}}, true]});
         let mut out = Writer::default();
-        expand_json(&tree, &fields(), &mut out);
+        expand_json(&tree, &fields(), false, &mut out);
         assert_eq!(
             out.into_string(),
             "{\"{text}\":[\"a \\\"b\\\" {text}\\n失\",1.5,-3,null,[],{\"x\":\"T!\",\"y\":{}},true]}"

@@ -1,11 +1,13 @@
-//! Any HTTP endpoint: what is asked for is sent, and every 2xx is a success.
+//! Any HTTP endpoint: what is asked for is sent, and every 2xx is a success unless the file says otherwise.
 
 use super::http::{self, Ready, longest_first, secrets_of};
 use super::rendered;
+use super::rule::Rule;
 use super::template::{expand, expand_json, fields, header_safe, percent_encoded, plain};
-use crate::alert::{Message, json};
-use crate::clock::Now;
+use crate::alert::{Message, Verdict, json};
+use crate::clock::{Now, Wall};
 use crate::config::plan::{ChannelPlan, Method, Template, WebhookPlan};
+use crate::fetch::Answer;
 use crate::json::Writer;
 use crate::zone::Zone;
 
@@ -17,7 +19,7 @@ pub(super) fn prepare(plan: &ChannelPlan, hook: &WebhookPlan, message: &Message,
         None => ("application/json", json::document(message, &text, now, zone).into_bytes()),
         Some(Template::Json(tree)) => {
             let mut out = Writer::default();
-            expand_json(tree, &fields, &mut out);
+            expand_json(tree, &fields, false, &mut out);
             ("application/json", out.into_bytes())
         }
         Some(Template::Text(text)) => ("text/plain; charset=utf-8", expand(text, &fields, plain).into_bytes()),
@@ -44,6 +46,11 @@ pub(super) fn prepare(plan: &ChannelPlan, hook: &WebhookPlan, message: &Message,
     Ready { method, url, headers, body, signed: None, secrets: secrets(hook) }
 }
 
+/// What `answer` means.
+pub(super) fn verdict(hook: &WebhookPlan, answer: &Answer, now: Wall, ready: &Ready) -> Verdict {
+    Rule { cases: &hook.answers, wait: &hook.wait }.judge(answer, now, ready)
+}
+
 /// What must not be quoted: the address, the header values of the file and the words in them.
 fn secrets(hook: &WebhookPlan) -> Vec<String> {
     let mut secrets = secrets_of(hook.url.reveal());
@@ -60,19 +67,19 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::alert::Form;
     use crate::alert::channel::tests::plan;
-    use crate::alert::{Form, Verdict};
-    use crate::clock::{Boot, Tick, Wall};
+    use crate::clock::{Boot, Tick};
     use crate::config::plan::ChannelKind;
     use crate::event::{Event, Id, Kind, Moment};
-    use crate::fetch::Answer;
     use crate::secret::Secret;
 
     const NOW: Now = Now { tick: Tick(36_000_000), wall: Wall(1_795_226_400_000), boot: Boot(7) };
 
     fn ready(method: Method, url: &str, headers: &[(&str, &str)], body: Option<Template>) -> Ready {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
-        let hook = WebhookPlan { url: Secret::new(url), method, headers, body };
+        let hook =
+            WebhookPlan { url: Secret::new(url), method, headers, body, answers: String::new(), wait: String::new() };
         let plan = plan(ChannelKind::Webhook(hook.clone()));
         let event = Event::new(Kind::Offline, Id(1), "a b&\"c\"@失", Moment::at(NOW.tick, &NOW));
         let message = Message { id: Id(255), form: Form::One, members: vec![Arc::new(event)] };
@@ -126,6 +133,8 @@ mod tests {
             method: Method::Post,
             headers: vec![("Authorization".to_owned(), Secret::new("Bearer tok-123456"))],
             body: None,
+            answers: String::new(),
+            wait: String::new(),
         };
         let answer = Answer { status: 401, headers: Vec::new(), body: b"bad tok-123456 for /path-token".to_vec() };
         let verdict = http::refusal(&answer, NOW.wall, "h", &secrets(&hook)).unwrap();

@@ -1,13 +1,19 @@
 //! `kind = "webhook"` and `kind = "command"`.
 
+use crate::alert::channel::rule;
 use crate::config::alert::address;
 use crate::config::plan::{ChannelKind, Method, WebhookPlan};
 use crate::config::table::{Item, Table};
 use crate::config::template::unknown_field;
 use crate::secret::Secret;
+use toml::de::DeValue;
 
 /// Entries of `headers`.
 const MAX_HEADERS: usize = 32;
+/// Conditions in `ok`, `retry` and `give_up` each.
+const MAX_CONDITIONS: usize = 16;
+/// Bytes of a condition.
+const MAX_CONDITION: usize = 256;
 
 /// `kind = "webhook"`.
 pub fn webhook(table: &mut Table<'_>) -> Option<ChannelKind> {
@@ -30,13 +36,44 @@ pub fn webhook(table: &mut Table<'_>) -> Option<ChannelKind> {
         body.bad::<()>("does not go with method = \"GET\"");
     }
     let body = body.map(|body| body.template());
+    // The first that holds decides: what is wished besides comes before what every success has.
+    let mut answers = String::new();
+    for class in ["retry", "give_up", "ok"] {
+        conditions(table.get(class), class, &mut answers);
+    }
+    let wait = table.get("wait").and_then(|item| good(&item, rule::check_path)).unwrap_or_default().to_owned();
     let (url, headers) = (url?, headers?);
     Some(ChannelKind::Webhook(WebhookPlan {
         url,
         method,
         headers,
         body: body.map_or(Some(None), |body| body.map(Some))?,
+        answers,
+        wait,
     }))
+}
+
+/// A condition, or a list of them, as cases.
+fn conditions(item: Option<Item<'_>>, class: &str, answers: &mut String) {
+    let Some(item) = item else { return };
+    let entries = match item.value {
+        DeValue::Array(_) => item.list(MAX_CONDITIONS).unwrap_or_default(),
+        _ => vec![item],
+    };
+    for entry in entries {
+        for part in [class, " ", good(&entry, rule::check).unwrap_or_default(), "\n"] {
+            answers.push_str(part);
+        }
+    }
+}
+
+/// A line that `check` finds nothing wrong with.
+fn good<'a>(item: &Item<'a>, check: fn(&str) -> Result<(), &'static str>) -> Option<&'a str> {
+    let line = item.line(MAX_CONDITION)?;
+    match check(line) {
+        Ok(()) => Some(line),
+        Err(why) => item.bad(why),
+    }
 }
 
 fn headers(item: &Item<'_>) -> Option<Vec<(String, Secret)>> {
