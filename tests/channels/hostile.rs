@@ -29,6 +29,33 @@ const CHANNELS: &[Row] = &[
     ),
     ("[alert.webhook]\nurl = \"https://h.example/x\"\nbody = \"{title}: {text}\"", &[]),
     ("[alert.webhook]\nurl = \"https://h.example/x?t={title}&m={text}\"\nmethod = \"GET\"", &[]),
+    // Bots.
+    (
+        "[alert.feishu]\nwebhook = \"https://open.feishu.cn/open-apis/bot/v2/hook/tok\"\nsecret = \"demo\"\nstyle = \"text\"",
+        &["<"],
+    ),
+    (
+        "[alert.feishu]\nwebhook = \"https://open.feishu.cn/open-apis/bot/v2/hook/tok\"\nsecret = \"demo\"\nstyle = \"card\"",
+        &[],
+    ),
+    ("[alert.dingtalk]\ntoken = \"tok-0123\"\nsecret = \"SECdemo\"", &[]),
+    ("[alert.dingtalk]\ntoken = \"tok-0123\"\nsecret = \"SECdemo\"\nstyle = \"markdown\"", &[]),
+    ("[alert.wecom]\nkey = \"tok-0123\"", &["<"]),
+    ("[alert.telegram]\ntoken = \"123456:AAH-tok-0123\"\nchat_id = -1001234567890", &[]),
+    // Presets.
+    ("[alert.slack]\nurl = \"https://h.example/services/T0/B0/TOKEN\"", &["<!", "<@", "<b", "</b"]),
+    ("[alert.discord]\nurl = \"https://h.example/api/webhooks/1/TOKEN\"", &["**b", "://evil"]),
+    ("[alert.teams]\nurl = \"https://h.example/workflows/1/x?sig=TOKEN\"", &["**b", " [click](", "://evil"]),
+    ("[alert.matrix]\nserver = \"https://h.example\"\ntoken = \"TOKEN\"\nroom = \"!room:example.org\"", &[]),
+    ("[alert.bark]\nserver = \"https://h.example\"\ndevice_key = \"TOKEN\"", &[]),
+    ("[alert.ntfy]\nserver = \"https://h.example/\"\ntopic = \"alerts\"\ntoken = \"TOKEN\"", &[]),
+    ("[alert.gotify]\nserver = \"https://h.example/gotify\"\ntoken = \"TOKEN\"", &[]),
+    ("[alert.pushover]\nserver = \"https://h.example\"\ntoken = \"TOKEN\"\nuser = \"user-key\"", &[]),
+    ("[alert.serverchan]\nserver = \"https://h.example\"\nkey = \"TOKEN\"", &[]),
+    ("[alert.pushplus]\nserver = \"https://h.example\"\ntoken = \"TOKEN\"", &[]),
+    ("[alert.letserverrun]\nserver = \"https://h.example\"\ntoken = \"TOKEN\"", &[]),
+    ("[alert.pagerduty]\nserver = \"https://h.example\"\nrouting_key = \"TOKEN\"", &[]),
+    ("[alert.healthchecks]\nurl = \"https://h.example/uuid\"", &[]),
 ];
 
 /// The same channels in words of their own; the last, with a body, not for those whose body is the request.

@@ -56,7 +56,7 @@ pub const TEAMS: Preset = Preset {
         r#""version":"1.2","body":[{"type":"TextBlock","text":"{title}","wrap":true,"weight":"Bolder","#,
         r#""color":"{color}"},{"type":"TextBlock","text":"{text}","wrap":true}]}}]}"#
     )),
-    style: Style { newline: "\n\n", ..apart(Markup::Markdown, bytes(500), bytes(10_000)) },
+    style: Style { newline: "\n\n", ..apart(Markup::Card, bytes(500), bytes(10_000)) },
     levels: "color Default Warning Attention Good",
     cases: "retry:60 body~'HTTP error 429'\n\
             ok 200,202\n\
@@ -73,7 +73,7 @@ pub const MATRIX: Preset = Preset {
     method: "PUT",
     path: "/_matrix/client/v3/rooms/{room}/send/m.room.message/{id}",
     header: "Authorization: Bearer {token}",
-    body: Body::Json(r#"{"msgtype":"m.text","body":"{text}"}"#),
+    body: Body::Json(r#"{"msgtype":"m.text","body":"{text}","m.mentions":{}}"#),
     style: joined(Markup::Plain, bytes(20_000)),
     cases: "ok 200 event_id\n\
             retry errcode=M_LIMIT_EXCEEDED\n\
