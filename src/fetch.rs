@@ -4,6 +4,7 @@
 
 mod dial;
 mod error;
+pub mod link;
 pub mod roots;
 #[cfg(feature = "tls")]
 mod tls;
@@ -25,8 +26,6 @@ use ureq::{Agent, AsSendBody, Body, Proxy, ProxyProtocol};
 use crate::clock;
 use crate::fetch::dial::Dial;
 use crate::fetch::error::kind_of;
-#[cfg(feature = "tls")]
-pub use crate::fetch::error::tls_error;
 pub use crate::fetch::error::{FetchError, TlsError};
 use crate::fetch::roots::CaFile;
 use crate::resolve::{Resolver, WAIT};
@@ -67,6 +66,9 @@ pub struct Fetch {
     limits: Limits,
     agent: Agent,
     connected: Arc<AtomicBool>,
+    resolver: Arc<Resolver>,
+    #[cfg(feature = "tls")]
+    ca: Option<CaFile>,
 }
 
 /// A request.
@@ -151,7 +153,15 @@ impl Fetch {
         #[cfg(feature = "tls")]
         let chain =
             chain.chain(tls::Secure { ca: way.ca.cloned(), own: OnceLock::new(), connected: Arc::clone(&connected) });
-        Fetch { limits, agent: Agent::with_parts(config, chain, Names(resolver)), connected }
+        let agent = Agent::with_parts(config, chain, Names(Arc::clone(&resolver)));
+        Fetch {
+            limits,
+            agent,
+            connected,
+            resolver,
+            #[cfg(feature = "tls")]
+            ca: way.ca.cloned(),
+        }
     }
 
     /// Whether the last request, of whichever clone, got as far as a connection: without one nobody saw it.

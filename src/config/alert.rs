@@ -1,6 +1,7 @@
 //! `[alert.NAME]`: channels.
 
 mod bots;
+mod email;
 mod service;
 mod way;
 mod webhook;
@@ -33,6 +34,8 @@ const TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 const HTTP_TIMEOUT: Duration = Duration::from_secs(15);
 /// One attempt's deadline for a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+/// One attempt's deadline over SMTP, which takes many exchanges; some servers make strangers wait.
+const MAIL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Messages a minute that a Feishu bot takes: the service's limit is 100.
 const FEISHU_PER_MINUTE: u32 = 90;
 /// Messages a minute that a robot of DingTalk and WeCom and a group of Telegram take.
@@ -51,12 +54,13 @@ struct Row {
     read: fn(&mut Table<'_>) -> Option<ChannelKind>,
 }
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     Row { name: "feishu", usual: (Language::Zh, HTTP_TIMEOUT, Some(FEISHU_PER_MINUTE)), read: bots::feishu },
     Row { name: "lark", usual: (Language::En, HTTP_TIMEOUT, Some(FEISHU_PER_MINUTE)), read: bots::lark },
     Row { name: "dingtalk", usual: (Language::Zh, HTTP_TIMEOUT, Some(BOT_PER_MINUTE)), read: bots::dingtalk },
     Row { name: "wecom", usual: (Language::Zh, HTTP_TIMEOUT, Some(BOT_PER_MINUTE)), read: bots::wecom },
     Row { name: "telegram", usual: (Language::En, HTTP_TIMEOUT, Some(BOT_PER_MINUTE)), read: bots::telegram },
+    Row { name: "email", usual: (Language::En, MAIL_TIMEOUT, None), read: email::email },
     Row { name: "webhook", usual: (Language::En, HTTP_TIMEOUT, None), read: webhook::webhook },
     Row { name: "command", usual: (Language::En, COMMAND_TIMEOUT, None), read: webhook::command },
     Row { name: LOG, usual: (Language::En, HTTP_TIMEOUT, None), read: |_| Some(ChannelKind::Log) },

@@ -355,8 +355,33 @@ pub struct ServicePlan {
 /// `kind = "email"`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EmailPlan {
-    /// Name or address of the SMTP server.
+    /// Name or address of the SMTP server, without brackets.
     pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is encrypted.
+    pub security: Security,
+    /// User and password.
+    pub login: Option<(String, Secret)>,
+    /// The sender's name; may be empty.
+    pub from_name: String,
+    /// The sender's address. Addresses are ASCII and hold nothing that means something to SMTP or in a header.
+    pub from: String,
+    /// Addresses it goes to; at least one.
+    pub to: Vec<String>,
+    /// What this machine calls itself to the server; `None` for its host name, if that has a domain.
+    pub hello: Option<String>,
+}
+
+/// How an SMTP connection is encrypted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Security {
+    /// From the first byte.
+    Tls,
+    /// After `STARTTLS`, which the server must offer.
+    StartTls,
+    /// Not at all.
+    None,
 }
 
 /// `kind = "webhook"`.

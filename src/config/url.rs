@@ -88,7 +88,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
 }
 
 /// Whether `host` is this machine or in a private network: by address, or by the names that are never public.
-fn is_private(host: &str) -> Result<bool, &'static str> {
+///
+/// # Errors
+/// When it is no host.
+pub fn is_private(host: &str) -> Result<bool, &'static str> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(match ip {
             IpAddr::V4(ip) => private_v4(ip),

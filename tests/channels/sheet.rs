@@ -1,5 +1,7 @@
 //! What the tests of channels share: plans from configuration text, messages at a fixed time, golden requests.
 
+#![allow(dead_code, reason = "each channel's tests use a part of this")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;

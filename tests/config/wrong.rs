@@ -222,7 +222,7 @@ const WRONG: &[(&str, &str)] = &[
     // Channels.
     (
         "[alert.ops]",
-        "c.toml:1: alert.ops: is no kind of channel; add kind = \"…\": feishu, lark, dingtalk, wecom, telegram, \
+        "c.toml:1: alert.ops: is no kind of channel; add kind = \"…\": feishu, lark, dingtalk, wecom, telegram, email, \
           webhook, command, log, slack, discord, teams, matrix, bark, ntfy, gotify, pushover, serverchan, pushplus, \
           letserverrun, pagerduty, healthchecks",
     ),

@@ -4,6 +4,7 @@ mod bot;
 mod command;
 pub mod compose;
 mod dingtalk;
+#[cfg(feature = "email")]
 mod email;
 mod feishu;
 pub mod http;
@@ -56,6 +57,8 @@ pub struct ChannelState {
     server: Option<(Tick, Wall)>,
     /// The id that a chat of Telegram has now, if it is another than that of the plan.
     chat: Option<String>,
+    #[cfg(feature = "email")]
+    email: email::Memory,
 }
 
 impl ChannelState {
@@ -92,7 +95,10 @@ pub fn fetch(plan: &ChannelPlan, resolver: Arc<Resolver>) -> Fetch {
 /// killed.
 pub fn attempt(plan: &ChannelPlan, message: &Message, tools: &Tools<'_>, state: &mut ChannelState) -> Verdict {
     match &plan.kind {
-        ChannelKind::Email(email) => email::attempt(plan, email, message, tools),
+        #[cfg(feature = "email")]
+        ChannelKind::Email(email) => email::attempt(plan, email, message, tools, &mut state.email),
+        #[cfg(not(feature = "email"))]
+        ChannelKind::Email(_) => Verdict::GiveUp("this binary was built without e-mail".to_owned()),
         ChannelKind::Command { argv } => command::attempt(plan, argv, message, tools),
         ChannelKind::Log => log::attempt(plan, message, tools),
         ChannelKind::Bot(_) | ChannelKind::Service(_) | ChannelKind::Webhook(_) => {

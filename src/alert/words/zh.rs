@@ -167,6 +167,15 @@ pub(super) static WORDS: Words = Words {
         (E::Tls(T::Other).text(), "TLS 失败"),
         (E::Protocol.text(), "应答不是 HTTP 或中断"),
         (E::TooLarge.text(), "应答过大"),
+        ("the answer is not SMTP or broke off", "应答不是 SMTP 或中断"),
+        (
+            "offers no STARTTLS, and nothing is sent in the clear; try security = \"tls\"",
+            "不提供 STARTTLS，不会明文发送；可试 security = \"tls\"",
+        ),
+        (
+            "offers no login; check port and security, or leave out user and password",
+            "不提供登录；请检查 port 和 security，或去掉 user 和 password",
+        ),
         (E::BadUrl.text(), "地址不可用"),
         (aws::GROUP, "由其弹性伸缩组决定"),
         (service::UNREAD, "尚未读到实例 ID"),
