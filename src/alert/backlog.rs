@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::alert::hours::Hours;
 use crate::alert::limit::Bucket;
 use crate::alert::retry::{self, Jitter, Pace};
 use crate::alert::{Form, Message, Verdict};
@@ -32,6 +33,10 @@ pub struct Offer {
     pub queued: Moment,
     /// At how many starts in a row it was found in flight.
     pub starts: u8,
+    /// It passes quiet hours.
+    pub pressing: bool,
+    /// Quiet hours held it back at another sender.
+    pub held: bool,
     /// The digest it was frozen into, in this run or before a restart.
     pub group: Option<Id>,
     /// Set by the desk when it must not be told any more.
@@ -83,14 +88,17 @@ pub struct Backlog {
     pace: Pace,
     bucket: Bucket,
     jitter: Jitter,
+    hours: Option<Hours>,
+    /// The end of the quiet hours that it is in.
+    quiet: Option<Tick>,
     /// The program is ending: nobody waits for company any more.
     closing: bool,
 }
 
 impl Backlog {
     /// An empty one.
-    pub fn new(pace: Pace, bucket: Bucket, jitter: Jitter) -> Backlog {
-        Backlog { entries: Vec::new(), pace, bucket, jitter, closing: false }
+    pub fn new(pace: Pace, bucket: Bucket, jitter: Jitter, hours: Option<Hours>) -> Backlog {
+        Backlog { entries: Vec::new(), pace, bucket, jitter, hours, quiet: None, closing: false }
     }
 
     /// How the channel is doing.
@@ -105,12 +113,26 @@ impl Backlog {
         let came = now.tick;
         // Nobody knows what became of an attempt of the last run, or of a sender that is gone.
         let sent = offer.group.is_some();
-        let entry =
-            Entry { offer, incident, queued, came, due: came, tries: 0, passed: 0, alone: false, marked: false, sent };
+        let entry = Entry {
+            incident,
+            queued,
+            since: queued,
+            came,
+            due: came,
+            tries: 0,
+            passed: 0,
+            alone: false,
+            marked: false,
+            sent,
+            waits: false,
+            held: offer.held,
+            offer,
+        };
         match self.place(seq) {
             Ok(place) => self.entries[place] = entry,
             Err(place) => self.entries.insert(place, entry),
         }
+        self.held_before(seq, now);
     }
 
     fn place(&self, seq: u64) -> Result<usize, usize> {
@@ -132,6 +154,7 @@ impl Backlog {
     /// What is to be done now. An attempt must be followed by its [`Backlog::verdict`].
     pub fn next(&mut self, now: &Now) -> Next {
         self.entries.retain(|entry| !entry.offer.revoked.load(Ordering::Relaxed));
+        self.hold(now);
         let mut ready = self.heads(now);
         let mut later: Option<Tick> = None;
         ready.retain(|head| {
@@ -167,7 +190,7 @@ impl Backlog {
     fn attempt(&mut self, first: &Head, ready: &[Head], last_token: bool) -> Attempt {
         let mut seqs = self.unit(first.seq);
         let mut group = self.get(first.seq).and_then(|entry| entry.offer.group);
-        if first.joinable && (last_token || first.group.is_some()) {
+        if first.joinable && (last_token || first.group.is_some() || first.held) {
             let folded = self.fold(first, ready, last_token);
             if folded.len() > seqs.len() {
                 seqs = folded;
@@ -297,7 +320,8 @@ impl Backlog {
 
     /// Takes out what waited too long. A beginning waits as long as its end, a digest as long as its last member.
     pub fn expired(&mut self, now: &Now) -> Vec<u64> {
-        let old = |entry: &Entry| now.tick >= self.pace.gives_up(entry.queued);
+        self.hold(now);
+        let old = |entry: &Entry| !entry.waits && now.tick >= self.pace.gives_up(entry.since);
         let fresh: Vec<Id> = self.entries.iter().filter(|entry| !old(entry)).map(|entry| entry.incident).collect();
         if fresh.len() == self.entries.len() {
             return Vec::new();
@@ -334,6 +358,7 @@ impl Backlog {
     }
 }
 
+pub mod night;
 pub mod unit;
 
 #[cfg(test)]

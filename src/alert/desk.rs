@@ -16,12 +16,11 @@ use crate::alert::pending::{After, Change};
 use crate::alert::record::{self, Mark};
 use crate::alert::save::{Failure, Saver, earliest};
 use crate::alert::sender::{DRAIN, MOST_WAITING, Report};
-use crate::alert::standing::{ChannelStatus, DeskStatus, Standing};
+use crate::alert::standing::{DeskStatus, Standing};
 use crate::alert::{Parcel, notes, route};
 use crate::clock::{self, Now, Tick};
 use crate::config::plan::ChannelKind;
 use crate::event::{Event, Id, Kind};
-use crate::json::Writer;
 use crate::run::board::Board;
 use crate::run::load::Small;
 use crate::run::threads::{SMALL_STACK, Stop, lock, spawn};
@@ -158,7 +157,7 @@ impl Desk {
             desk.senders += 1;
             line.start(desk.senders, desk.chance, &desk.desk, now)?;
         }
-        desk.show();
+        desk.show(now);
         Ok(desk)
     }
 
@@ -209,14 +208,14 @@ impl Desk {
         self.take(&now);
         let failed = self.saver.fails();
         let lines = &self.lines;
-        let standings = || standings_json(lines);
+        let standings = || show::standings_json(lines);
         self.saver.step(&mut self.outbox, &self.board, &standings, all, &now);
         if !failed {
             self.disk_fails(&now);
         }
         self.offer(&now);
         self.look_at_the_channels();
-        self.show();
+        self.show(&now);
     }
 
     /// Waits for the next message or deadline, at most `most`, and takes messages in.
@@ -416,24 +415,6 @@ impl Desk {
             self.board.lock().roster.channels_fail(fail);
         }
     }
-
-    fn show(&self) {
-        let channels: Vec<ChannelStatus> =
-            self.lines.iter().enumerate().map(|(channel, line)| line.status(self.outbox.queued(channel))).collect();
-        let unwritable = self.saver.failure().map(|failure| (failure.why.clone(), failure.since));
-        let status = DeskStatus { channels, events: self.outbox.len(), unsaved: self.outbox.unsaved(), unwritable };
-        *lock(&self.status) = status;
-    }
-}
-
-fn standings_json(lines: &[Line]) -> Vec<u8> {
-    let mut out = Writer::default();
-    out.open('[');
-    for line in lines {
-        line.standing.write(&line.plan.name, &mut out);
-    }
-    out.close(']');
-    out.into_bytes()
 }
 
 /// An event in a log line. It names hosts, which strangers named.
@@ -443,6 +424,7 @@ fn said(event: &Event, colon: &str) -> String {
 }
 
 mod change;
+mod show;
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,8 @@ struct Open {
     queued: u64,
     /// Its end is on its way.
     ended: bool,
+    /// Some beginning of it was critical.
+    critical: bool,
     exercise: Option<Tick>,
 }
 
@@ -77,12 +79,26 @@ impl Incidents {
                 self.open.remove(0);
             }
             let exercise = exercise.map(|now| now + EXERCISE);
-            self.open.push(Open { id, seq, told: 0, queued: 0, ended: false, exercise });
+            self.open.push(Open { id, seq, told: 0, queued: 0, ended: false, critical: false, exercise });
         }
         if let Some(open) = self.change(id) {
             open.ended = false;
             open.queued |= channels & !open.told;
         }
+    }
+
+    /// Its beginning is critical: its end passes quiet hours.
+    pub fn press(&mut self, id: Id) {
+        if !self.is_critical(id)
+            && let Some(open) = self.change(id)
+        {
+            open.critical = true;
+        }
+    }
+
+    /// Whether a beginning of it was critical.
+    pub fn is_critical(&self, id: Id) -> bool {
+        self.get(id).is_some_and(|open| open.critical)
     }
 
     /// Whether `channel` is to be told of the end.
@@ -153,7 +169,8 @@ impl Incidents {
         }
         out.close(']').key("open").open('[');
         for open in self.open.iter().filter(|open| open.exercise.is_none()) {
-            out.open('[').uint(open.id.0).uint(open.seq).uint(open.told).uint(open.queued).flag(open.ended).close(']');
+            out.open('[').uint(open.id.0).uint(open.seq).uint(open.told).uint(open.queued).flag(open.ended);
+            out.flag(open.critical).close(']');
         }
         out.close(']').close('}');
         out.into_bytes()
@@ -167,13 +184,15 @@ impl Incidents {
         }
         let open = json::list(value, "open");
         for open in &open[open.len().saturating_sub(MAX_OPEN)..] {
-            let [id, seq, told, queued, ended] = open.as_array()?.as_slice() else { return None };
+            let [id, seq, told, queued, ended, more @ ..] = open.as_array()?.as_slice() else { return None };
             incidents.open.push(Open {
                 id: Id(id.as_u64()?),
                 seq: seq.as_u64()?,
                 told: told.as_u64()?,
                 queued: queued.as_u64()?,
                 ended: ended.as_bool()?,
+                // What an earlier version wrote ends here.
+                critical: more.first().and_then(Value::as_bool).unwrap_or(false),
                 exercise: None,
             });
         }
@@ -233,6 +252,19 @@ mod tests {
         others[63] = "new".to_owned();
         again.adopt(&others);
         assert!(again.was_told(Id(1), 0) && again.knows(Id(1), 62) && !again.knows(Id(1), 63));
+    }
+
+    #[test]
+    fn critical_incidents_are_remembered_as_such() {
+        let mut incidents = Incidents::default();
+        incidents.begin(Id(1), 1, 1, None);
+        incidents.begin(Id(2), 2, 1, None);
+        incidents.press(Id(2));
+        incidents.press(Id(3));
+        let read = reread(&incidents);
+        assert_eq!([1, 2, 3].map(|id| read.is_critical(Id(id))), [false, true, false]);
+        let old = br#"{"channels":["a"],"open":[[1,1,1,0,false]]}"#;
+        assert!(!Incidents::read(&json::read(old).unwrap()).unwrap().is_critical(Id(1)), "an earlier version's file");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::alert::Parcel;
 use crate::alert::backlog::Fate;
+use crate::alert::hours::Hours;
 use crate::alert::notes::{self, Losses};
 use crate::alert::outbox::Effect;
 use crate::alert::record::Mark;
@@ -27,6 +28,8 @@ pub struct Channel {
     pub plan: ChannelPlan,
     /// Makes one attempt.
     pub deliver: Deliver,
+    /// When it holds back what is not critical.
+    pub hours: Option<Hours>,
 }
 
 /// A channel with its sender and how it is doing.
@@ -37,6 +40,8 @@ pub struct Line {
     pub sender: usize,
     /// The way to its sender; none while that is to end, and when it has.
     pub offers: Option<SyncSender<Parcel>>,
+    /// When it holds back what is not critical.
+    pub hours: Option<Hours>,
     /// What its next sender makes attempts with, once the one there is has ended.
     pub next: Option<Deliver>,
     /// Events that lie between the desk and its sender.
@@ -63,6 +68,7 @@ impl Line {
             plan: channel.plan,
             sender: 0,
             offers: None,
+            hours: channel.hours,
             next: Some(channel.deliver),
             waiting: Arc::default(),
             standing,
@@ -90,6 +96,7 @@ impl Line {
             channel: sender,
             name: self.plan.name.clone(),
             per_minute: self.plan.per_minute,
+            hours: self.hours.clone(),
             first_answer: self.standing.first_answer,
             parked: why.clone(),
             chance: chance.wrapping_add(u32::try_from(sender).unwrap_or(0)),
@@ -110,6 +117,7 @@ impl Line {
             return false;
         }
         self.plan = channel.plan;
+        self.hours = channel.hours;
         self.next = Some(channel.deliver);
         self.offers = None;
         true
@@ -118,6 +126,11 @@ impl Line {
     /// Whether its alerts cannot get through at the moment.
     pub fn is_failing(&self) -> bool {
         self.state != ChannelState::Well
+    }
+
+    /// How it is doing.
+    pub fn state(&self) -> &ChannelState {
+        &self.state
     }
 
     /// Whether nobody answers at its other end: perhaps for want of a network.
@@ -179,11 +192,12 @@ impl Line {
     }
 
     /// What `status` says of it.
-    pub fn status(&self, queued: usize) -> ChannelStatus {
+    pub fn status(&self, queued: usize, held: Option<(usize, Tick)>) -> ChannelStatus {
         ChannelStatus {
             name: self.plan.name.clone(),
             queued,
             state: self.state.clone(),
+            held,
             last_delivered: self.last_delivered,
             lost: self.losses.total(),
         }

@@ -13,6 +13,7 @@ pub mod outbox;
 pub mod record;
 
 pub mod backlog;
+pub mod hours;
 pub mod limit;
 pub mod retry;
 pub mod sender;

@@ -9,7 +9,7 @@ use crate::alert::incident::{Incidents, bit};
 use crate::alert::pending::Change;
 use crate::alert::record::{self, Mark, Record, Saved, Step, Way};
 use crate::clock::{Now, Tick};
-use crate::event::{Event, Id, Kind, Phase};
+use crate::event::{Event, Id, Kind, Phase, Severity};
 use crate::run::load::Small;
 
 /// Events it holds.
@@ -179,6 +179,8 @@ impl Outbox {
         let (seq, incident) = (record.seq, record.event.incident);
         record.size = record.to_json(&self.channels, now).len();
         self.bytes += record.size;
+        record.pressing = record.event.severity == Severity::Critical
+            || record.is(Phase::End) && self.incidents.is_critical(incident);
         match record.event.kind.phase() {
             Phase::Begin => {
                 let exercise = record::is_exercise(&record.event).then_some(now.tick);
@@ -191,6 +193,9 @@ impl Outbox {
                     }
                 }
                 self.incidents.begin(incident, seq, due | told, exercise);
+                if record.pressing {
+                    self.incidents.press(incident);
+                }
                 self.incidents.told(incident, told);
             }
             Phase::End => self.incidents.end(incident),
@@ -419,6 +424,7 @@ impl Outbox {
 }
 
 pub mod change;
+pub mod quiet;
 pub mod saving;
 
 #[cfg(test)]

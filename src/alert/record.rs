@@ -116,13 +116,15 @@ pub struct Way {
     pub starts: u8,
     /// The digest it was frozen into.
     pub group: Option<Id>,
+    /// Quiet hours held it back at a sender that is gone.
+    pub held: bool,
     revoked: Arc<AtomicBool>,
 }
 
 impl Way {
     /// A way at its beginning.
     pub fn new(channel: usize) -> Way {
-        Way { channel, step: Step::Due, offered: false, starts: 0, group: None, revoked: Arc::default() }
+        Way { channel, step: Step::Due, offered: false, starts: 0, group: None, held: false, revoked: Arc::default() }
     }
 
     /// Takes it back from the sender, to be offered to another one.
@@ -151,6 +153,8 @@ pub struct Record {
     pub queued: Moment,
     /// When it came in during this run.
     pub taken: Tick,
+    /// It passes quiet hours: it is critical, or the end of what was.
+    pub pressing: bool,
     /// Its channels.
     pub ways: Vec<Way>,
     /// About the size of its file in bytes.
@@ -172,6 +176,7 @@ impl Record {
             after,
             queued: Moment::at(now.tick, now),
             taken: now.tick,
+            pressing: false,
             ways,
             size: 0,
             written: false,
@@ -226,6 +231,8 @@ impl Record {
             event: Arc::clone(&self.event),
             queued: self.queued,
             starts: way.starts,
+            pressing: self.pressing,
+            held: way.held,
             group: way.group,
             revoked: Arc::clone(&way.revoked),
         })

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::time::Duration;
 
 use crate::alert::backlog::{Attempt, Backlog, Fate, Next};
+use crate::alert::hours::Hours;
 use crate::alert::limit::Bucket;
 use crate::alert::retry::{ChannelState, Jitter, Pace};
 use crate::alert::{Message, Parcel, Verdict};
@@ -58,6 +59,8 @@ pub struct Seed {
     pub name: String,
     /// Messages a minute.
     pub per_minute: Option<u32>,
+    /// When it holds back what is not critical.
+    pub hours: Option<Hours>,
     /// When it first answered, in this or an earlier run.
     pub first_answer: Option<Moment>,
     /// Why it was parked when the last run ended.
@@ -100,7 +103,8 @@ impl Sender {
         // A first answer that no clock can place lies in an earlier run: long enough ago.
         let first = seed.first_answer.map(|first| first.tick(now).unwrap_or(Tick(i64::MIN)));
         let pace = Pace::new(first, seed.parked, now.tick);
-        let backlog = Backlog::new(pace, Bucket::new(seed.per_minute, now.tick), Jitter::new(seed.chance));
+        let bucket = Bucket::new(seed.per_minute, now.tick);
+        let backlog = Backlog::new(pace, bucket, Jitter::new(seed.chance), seed.hours);
         Sender { channel: seed.channel, backlog, deliver, desk, waiting: seed.waiting, offset: offset(now) }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::alert::retry::ChannelState;
+use crate::clock::Tick;
 use crate::event::{Id, Moment};
 use crate::json::{self, Writer};
 
@@ -62,6 +63,8 @@ pub struct ChannelStatus {
     pub queued: usize,
     /// How it is doing.
     pub state: ChannelState,
+    /// How many of them quiet hours hold back, and until when.
+    pub held: Option<(usize, Tick)>,
     /// When it last took a message in this run.
     pub last_delivered: Option<Moment>,
     /// Events it was not told of in this run: given up or dropped.

@@ -71,6 +71,10 @@ fn summary(file: &str, plan: &Plan) -> String {
         line("upstream ", &["asked every ", &show_span(upstream.period)]);
     }
     for channel in &plan.channels {
+        let quiet = match channel.quiet {
+            Some(quiet) => [", quiet from ", &clock(quiet.from), " to ", &clock(quiet.to)].concat(),
+            None => String::new(),
+        };
         line(
             "alert    ",
             &[
@@ -78,7 +82,9 @@ fn summary(file: &str, plan: &Plan) -> String {
                 " (",
                 channel.kind.name(),
                 ", ",
-                if channel.language == Language::Zh { "zh)" } else { "en)" },
+                if channel.language == Language::Zh { "zh" } else { "en" },
+                &quiet,
+                ")",
             ],
         );
     }

@@ -9,11 +9,11 @@ mod webhook;
 use std::time::Duration;
 
 use crate::alert::channel::presets::PRESETS;
-use crate::config::plan::{ChannelKind, ChannelPlan, Language};
+use crate::config::plan::{ChannelKind, ChannelPlan, Language, Quiet};
 use crate::config::problem::quoted;
 use crate::config::table::{Item, Table};
 use crate::config::units::nearest;
-use crate::config::url;
+use crate::config::{url, window};
 use crate::event::{Kind, Phase, Severity};
 use crate::secret::Secret;
 
@@ -124,6 +124,7 @@ fn channel(name: &str, item: &Item<'_>, spoken: Option<Language>) -> Option<Chan
     let not = not_kinds(table.get("not"), &only);
     let hosts = hosts(table.get("hosts"));
     let per_minute = table.whole("per_minute", 1, 6000);
+    let quiet = table.get("quiet").and_then(|item| quiet(&item));
     let timeout = if names[kind] == LOG { None } else { table.span("timeout", TIMEOUT) };
     let (proxy, ca_file) = match names[kind] {
         LOG | "command" => (None, None),
@@ -149,8 +150,18 @@ fn channel(name: &str, item: &Item<'_>, spoken: Option<Language>) -> Option<Chan
         per_minute: per_minute.or(usual_rate),
         proxy,
         ca_file,
+        quiet,
         ..ChannelPlan::new(name, read?, language, timeout.unwrap_or(usual_timeout))
     })
+}
+
+/// `quiet`: a span of the day.
+fn quiet(item: &Item<'_>) -> Option<Quiet> {
+    let (from, to) = window::time(item)?;
+    if from == to {
+        return item.bad("never ends: nothing but what is critical would ever be told; use min_severity for that");
+    }
+    Some(Quiet { from, to })
 }
 
 fn no_kind(item: &Item<'_>, name: &str, names: &[&str]) -> Option<ChannelPlan> {

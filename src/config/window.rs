@@ -54,7 +54,8 @@ fn days(item: &Item<'_>) -> Option<u8> {
     if days == 0 { item.bad("is empty; leave it out for all days") } else { Some(days) }
 }
 
-fn time(item: &Item<'_>) -> Option<(u16, u16)> {
+/// A span of the day, as minutes from midnight: its beginning and its end.
+pub fn time(item: &Item<'_>) -> Option<(u16, u16)> {
     let text = item.text()?;
     match parse_time(text) {
         Some(time) => Some(time),

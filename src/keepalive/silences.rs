@@ -169,23 +169,27 @@ fn is_glob(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
+/// Whether a span of the day, in minutes, that begins on `days` covers the local day and minute.
+pub fn is_open((from, to): (u16, u16), days: u8, (day, minute): (i64, u16)) -> bool {
+    // 1970-01-01 was a Thursday; bit 0 is Monday.
+    let on = |day: i64| days >> (day + 3).rem_euclid(7) & 1 == 1;
+    if from < to {
+        (from..to).contains(&minute) && on(day)
+    } else {
+        // What began yesterday lasts until `to` today.
+        minute >= from && on(day) || minute < to && on(day - 1)
+    }
+}
+
 /// Whether one of `windows` covers `name` now. None does while the clock was never set.
 pub fn in_window(windows: &[Window], name: &str, zone: &Zone, now: &Now) -> bool {
     if windows.is_empty() || !now.wall.is_set() {
         return false;
     }
-    let (day, minute) = zone.local(now.wall);
-    // 1970-01-01 was a Thursday; bit 0 is Monday.
-    let on = |days: u8, day: i64| days >> (day + 3).rem_euclid(7) & 1 == 1;
+    let local = zone.local(now.wall);
     windows.iter().any(|window| {
-        let Window { days, from, to, .. } = *window;
-        let open = if from < to {
-            (from..to).contains(&minute) && on(days, day)
-        } else {
-            // What began yesterday lasts until `to` today.
-            minute >= from && on(days, day) || minute < to && on(days, day - 1)
-        };
-        open && (window.hosts.is_empty() || window.hosts.iter().any(|glob| glob_matches(glob, name)))
+        is_open((window.from, window.to), window.days, local)
+            && (window.hosts.is_empty() || window.hosts.iter().any(|glob| glob_matches(glob, name)))
     })
 }
 

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use crate::alert::Parcel;
 use crate::alert::channel::{self, ChannelState, Tools};
+use crate::alert::hours::Hours;
 use crate::alert::line::Channel;
 use crate::alert::sender::Deliver;
 use crate::clock;
@@ -428,5 +429,6 @@ pub fn channels(plans: &[ChannelPlan], resolver: &Arc<Resolver>, zone: &Zone, st
             channel::attempt(&plan, message, &tools, &mut state)
         })
     };
-    plans.iter().map(|plan| Channel { plan: plan.clone(), deliver: deliver(plan) }).collect()
+    let hours = |plan: &ChannelPlan| plan.quiet.map(|quiet| Hours::new(quiet, zone.clone()));
+    plans.iter().map(|plan| Channel { plan: plan.clone(), deliver: deliver(plan), hours: hours(plan) }).collect()
 }

@@ -187,6 +187,10 @@ impl Status<'_> {
             out.open('{').key("name").text(&channel.name).key("queued").uint(channel.queued as u64);
             out.key("state").text(state);
             maybe(&mut out, "problem", problem);
+            if let Some((count, until)) = channel.held {
+                out.key("held").uint(count as u64);
+                maybe(&mut out, "until", self.time(until).as_deref());
+            }
             out.close('}');
         }
         out.close(']').key("state").open('{').key("path").text(self.folder);
@@ -241,7 +245,13 @@ impl Status<'_> {
         let mut rows = Rows::new(&["CHANNEL", "STATE", "QUEUED", ""]);
         for channel in &self.desk.channels {
             let (state, problem) = channel_words(channel);
-            rows.row(&[&channel.name, state, &channel.queued.to_string(), problem.unwrap_or_default()]);
+            let mut words = problem.unwrap_or_default().to_owned();
+            if let Some((count, end)) = channel.held {
+                let gap = if words.is_empty() { "" } else { "; " };
+                let until = until(Ends::At(end), self.zone, &self.now);
+                words.push_str(&[gap, "quiet hours hold back ", &count.to_string(), " ", &until].concat());
+            }
+            rows.row(&[&channel.name, state, &channel.queued.to_string(), &words]);
         }
         rows.columns(&mut text);
         if self.server.is_some() {
@@ -257,8 +267,9 @@ pub fn until(ends: Ends, zone: &Zone, now: &Now) -> String {
     match ends {
         Ends::Never => "until unsilence".to_owned(),
         Ends::Healthy => "until it has been down and is back".to_owned(),
+        // The two clocks are not read at one moment: to the nearest second.
         Ends::At(until) => match Moment::at(until, now).wall(now) {
-            Some(wall) => ["until ", &zone.human(wall)].concat(),
+            Some(wall) => ["until ", &zone.human(Wall(wall.0.saturating_add(500)))].concat(),
             None => ["for ", &span_of(until.since(now.tick))].concat(),
         },
     }

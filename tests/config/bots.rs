@@ -70,7 +70,7 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
         "wecom",
         GROUP,
         "button = 3",
-        "button: unknown key; keys here are kind, language, prefix, title, body, min_severity, only, not, hosts, per_minute, timeout, proxy, ca_file, key, webhook, style, at",
+        "button: unknown key; keys here are kind, language, prefix, title, body, min_severity, only, not, hosts, per_minute, quiet, timeout, proxy, ca_file, key, webhook, style, at",
     ),
     (
         "telegram",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use interrupt_callback::alert::channel::presets::PRESETS;
+use interrupt_callback::config::plan::Quiet;
 use interrupt_callback::config::{self, Env};
 use interrupt_callback::event::Kind;
 use interrupt_callback::run::threads;
@@ -64,6 +65,7 @@ fn the_example_is_valid_with_every_key() {
     assert_eq!(plan.warnings, [""; 0]);
     assert_eq!((plan.clients.len(), plan.channels.len()), (2, 22));
     assert_eq!(plan.channels.iter().find(|c| c.name == "ops").unwrap().only, [Kind::Interrupt, Kind::Offline]);
+    assert!(plan.channels.iter().any(|c| c.quiet == Some(Quiet { from: 22 * 60, to: 7 * 60 })));
 }
 
 /// The certificate of an authority as PEM.

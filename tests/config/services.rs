@@ -32,7 +32,7 @@ const WRONG: &[(&str, &str)] = &[
     ("[alert.slack]\nurl = \"http://[::1]/hunter2#x\"", "c.toml:2: alert.slack.url: holds a fragment (#…)"),
     (
         "[alert.slack]\nurl = \"http://[::1]/hunter2\"\ntoken = \"x\"",
-        "c.toml:3: alert.slack.token: unknown key; keys here are kind, language, prefix, title, body, min_severity, only, not, hosts, per_minute, timeout, proxy, ca_file, url",
+        "c.toml:3: alert.slack.token: unknown key; keys here are kind, language, prefix, title, body, min_severity, only, not, hosts, per_minute, quiet, timeout, proxy, ca_file, url",
     ),
     ("[alert.gotify]\ntoken = \"x\"", "c.toml:1: alert.gotify.server: missing"),
     ("[alert.gotify]\nserver = \"http://[::1]\"", "c.toml:1: alert.gotify.token: missing"),
@@ -55,7 +55,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[alert.serverchan]\nserver = \"http://[::1]\"\nkey = \"sctp1tx\"\nxyzxyzxyz = 1",
-        "c.toml:4: alert.serverchan.xyzxyzxyz: unknown key; keys here are kind, language, prefix, title, body, min_severity, only, not, hosts, per_minute, timeout, proxy, ca_file, server, key",
+        "c.toml:4: alert.serverchan.xyzxyzxyz: unknown key; keys here are kind, language, prefix, title, body, min_severity, only, not, hosts, per_minute, quiet, timeout, proxy, ca_file, server, key",
     ),
 ];
 

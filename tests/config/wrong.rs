@@ -17,7 +17,7 @@ const WRONG: &[(&str, &str)] = &[
     (
         "[alert.log]\ntimeout = 3",
         "c.toml:2: alert.log.timeout: unknown key; keys here are kind, language, \
-          prefix, title, body, min_severity, only, not, hosts, per_minute",
+          prefix, title, body, min_severity, only, not, hosts, per_minute, quiet",
     ),
     (
         "\"a\\u001b b\" = 1",
@@ -79,6 +79,11 @@ const WRONG: &[(&str, &str)] = &[
         "[alert.command]\nargv = [\"x\"]\ntimeout = 0.5",
         "c.toml:3: alert.command.timeout: 0.5 is out of range; it goes from \
           1s to 2m",
+    ),
+    ("[alert.log]\nquiet = \"22-7\"", "c.toml:2: alert.log.quiet: \"22-7\" is no span of time; write \"02:00-04:30\""),
+    (
+        "[alert.log]\nquiet = \"00:00-24:00\"",
+        "c.toml:2: alert.log.quiet: never ends: nothing but what is critical would ever be told; use min_severity for that",
     ),
     ("[alert.log]\nper_minute = 6001", "c.toml:2: alert.log.per_minute: 6001 is out of range; it goes from 1 to 6000"),
     // Words.

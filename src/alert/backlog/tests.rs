@@ -1,6 +1,6 @@
 use super::*;
 use crate::alert::testing::{at, event};
-use crate::event::{Fact, Field, Kind};
+use crate::event::{Fact, Field, Kind, Severity};
 
 const CHANNEL_DOWN: Verdict =
     Verdict::Retry { why: String::new(), after: None, channel: true, answered: false, sent: true };
@@ -12,15 +12,17 @@ const REFUSED: Verdict = Verdict::Retry { why: String::new(), after: None, chann
 const HOUR: i64 = 3_600_000;
 
 fn backlog(per_minute: Option<u32>) -> Backlog {
-    Backlog::new(Pace::new(None, None, Tick(0)), Bucket::new(per_minute, Tick(0)), Jitter::new(3))
+    Backlog::new(Pace::new(None, None, Tick(0)), Bucket::new(per_minute, Tick(0)), Jitter::new(3), None)
 }
 
 fn offer(seq: u64, event: Event, now: &Now) -> Offer {
     Offer {
         seq,
+        pressing: event.severity == Severity::Critical,
         event: Arc::new(event),
         queued: Moment::at(now.tick, now),
         starts: 0,
+        held: false,
         group: None,
         revoked: Arc::default(),
     }
@@ -308,3 +310,4 @@ fn days_of_chance_deliver_or_give_up_everything_once_and_in_order() {
 }
 
 mod groups;
+mod night;

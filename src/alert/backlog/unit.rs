@@ -13,13 +13,15 @@ pub const GATHER: Duration = Duration::from_millis(500);
 /// How long ends of a group wait for each other, from the first on: hosts come back one after the other.
 pub const GATHER_ENDS: Duration = Duration::from_secs(5);
 /// The longest wait for members, from the first that came.
-const GATHER_MOST: Duration = Duration::from_secs(5);
+pub(super) const GATHER_MOST: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) offer: Offer,
     pub(super) incident: Id,
     pub(super) queued: Tick,
+    /// Since when it could have been told: what quiet hours held back waits from their end on.
+    pub(super) since: Tick,
     /// When it came to this channel.
     pub(super) came: Tick,
     pub(super) due: Tick,
@@ -31,6 +33,10 @@ pub(super) struct Entry {
     pub(super) marked: bool,
     /// Some attempt may have reached the service: the digest it is in stays as it is.
     pub(super) sent: bool,
+    /// Quiet hours hold it back now …
+    pub(super) waits: bool,
+    /// … or held it back at some time: it goes with the others of that kind.
+    pub(super) held: bool,
 }
 
 impl Entry {
@@ -74,6 +80,8 @@ pub(super) struct Head {
     pub(super) joinable: bool,
     /// The group it came in.
     pub(super) group: Option<Id>,
+    /// Quiet hours held it back.
+    pub(super) held: bool,
 }
 
 /// What was found out of groups and digests while looking for heads: there may be many members to each.
@@ -90,6 +98,7 @@ impl Backlog {
         let mut heads = Vec::new();
         let comes = |entry: &Entry| entry.tries == 0 && entry.is(Phase::End) && now.tick < entry.came + GATHER_ENDS;
         let mut known = Gathered { times: Vec::new(), ends_come: self.entries.iter().any(comes) };
+        let held = self.held_complete();
         for (place, entry) in self.entries.iter().enumerate() {
             let before = &self.entries[..place];
             let group = entry.offer.group;
@@ -111,6 +120,11 @@ impl Backlog {
             if !urgent {
                 at = at.max(self.gathered(entry, &mut known));
             }
+            if let Some(end) = self.quiet.filter(|_| entry.waits) {
+                at = at.max(end);
+            } else if entry.held && !urgent {
+                at = at.max(held);
+            }
             heads.push(Head {
                 seq,
                 at,
@@ -118,6 +132,7 @@ impl Backlog {
                 tries: entry.tries,
                 joinable: entry.is_joinable(),
                 group: entry.offer.event.group,
+                held: entry.held,
             });
         }
         heads
@@ -182,11 +197,12 @@ impl Backlog {
     }
 
     /// `first` and those of `heads` that are as urgent, with their ends, in order, as many as a digest holds: those of
-    /// its group, or if the rate leaves no choice all.
+    /// its group, those that quiet hours held back with it, or if the rate leaves no choice all.
     pub(super) fn fold(&self, first: &Head, heads: &[Head], all: bool) -> Vec<u64> {
         let (mut folded, mut units) = (self.unit(first.seq), 1);
         for head in heads.iter().filter(|head| head.joinable && head.urgent == first.urgent && head.seq != first.seq) {
-            if !all && (head.group.is_none() || head.group != first.group) {
+            let together = head.group.is_some() && head.group == first.group || head.held && first.held;
+            if !all && !together {
                 continue;
             }
             let unit = self.unit(head.seq);

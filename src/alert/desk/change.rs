@@ -33,7 +33,11 @@ impl Desk {
         for channel in channels {
             match self.lines.iter().position(|line| line.plan.name == channel.plan.name) {
                 Some(place) => {
+                    let quiet = self.lines[place].hours.as_ref().and_then(|hours| hours.end(now)).is_some();
                     if self.lines[place].change(channel, all) {
+                        if quiet {
+                            self.outbox.keep_held(place);
+                        }
                         self.outbox.take_back(place);
                     }
                 }

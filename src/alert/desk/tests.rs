@@ -55,7 +55,10 @@ impl Daemon {
             inbox,
             desk,
             store,
-            channels: channels.into_iter().map(|(name, deliver)| Channel { plan: plan_of(name), deliver }).collect(),
+            channels: channels
+                .into_iter()
+                .map(|(name, deliver)| Channel { plan: plan_of(name), deliver, hours: None })
+                .collect(),
             restored: Restored { ..loaded.outbox },
             standings: loaded.channels,
             folder: "state".into(),

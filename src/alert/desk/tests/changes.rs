@@ -5,7 +5,7 @@ use crate::config::plan::ChannelKind;
 
 impl Daemon {
     fn change(&self, channels: Vec<(ChannelPlan, Answer)>, all: bool) {
-        let channels = channels.into_iter().map(|(plan, deliver)| Channel { plan, deliver }).collect();
+        let channels = channels.into_iter().map(|(plan, deliver)| Channel { plan, deliver, hours: None }).collect();
         self.to_desk.send(Parcel::Channels { channels, all }).unwrap();
     }
 

@@ -15,7 +15,7 @@ fn grouped(outbox: &mut Outbox, seq: u64, kind: Kind, incident: u64, now: &Now) 
 /// Hands channel 0 what is due, and waits for what it would send.
 fn attempt(outbox: &mut Outbox, mut ms: i64) -> (i64, Attempt) {
     let pace = Pace::new(None, None, Tick(0));
-    let mut backlog = Backlog::new(pace, Bucket::new(None, Tick(0)), Jitter::new(1));
+    let mut backlog = Backlog::new(pace, Bucket::new(None, Tick(0)), Jitter::new(1), None);
     for seq in outbox.due(0, false, &at(ms)) {
         backlog.push(outbox.offer(seq, 0).unwrap(), &at(ms));
     }
