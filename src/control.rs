@@ -1,6 +1,6 @@
 //! The local Unix socket that the commands talk to: one request line, one answer, close.
 //!
-//! A request is a line of at most 1 KiB: a word and its argument. The answer is text up to the end of the stream;
+//! A request is a line of at most 24 KiB: a word and its argument. The answer is text up to the end of the stream;
 //! its first line is `ok EXITCODE` or `error: …`. Whoever may open the socket (mode 0600) may ask.
 
 use std::fs;
@@ -17,8 +17,14 @@ use crate::clock::{self, Tick};
 use crate::run::state;
 use crate::run::threads::Stop;
 
-/// Bytes of a request.
-const MAX_REQUEST: usize = 1024;
+/// Bytes of a request: what `send` says as JSON, in which every byte may take two.
+const MAX_REQUEST: usize = 24 * 1024;
+/// Code of the answer to `send`, and to `sent`: it is being told, ask again.
+pub const UNDECIDED: u8 = 250;
+/// Code of the answer to `send`: the same, and it is not on disk; to be asked with all of it again.
+pub const UNSAVED: u8 = 252;
+/// Code of the answer to `send`: the daemon is ending and has not taken it.
+pub const ENDING: u8 = 251;
 /// Bytes of an answer: 10,000 hosts at some 600 bytes.
 const MAX_ANSWER: u64 = 16 << 20;
 /// For a whole request, and for a whole answer.
@@ -90,7 +96,7 @@ pub fn serve(listener: &UnixListener, stop: &Stop, answer: &mut dyn FnMut(&str, 
 fn exchange(stream: &UnixStream, answer: &mut dyn FnMut(&str, &str) -> Answer) -> io::Result<()> {
     let until = clock::tick() + DEADLINE;
     stream.set_nonblocking(false)?;
-    let mut request = [0; MAX_REQUEST];
+    let mut request = vec![0; MAX_REQUEST];
     let mut len = 0;
     let line = loop {
         stream.set_read_timeout(Some(left(until)?))?;
@@ -196,7 +202,7 @@ mod tests {
         assert_eq!(ask(&path, "echo a b").unwrap(), (0, "a b".into()));
         assert!(matches!(ask(&path, "else"), Err(AskError::Refused(why)) if why == "no"));
         let mut broken = UnixStream::connect(&path).unwrap();
-        broken.write_all(&[b'x'; 4096]).ok();
+        broken.write_all(&[b'x'; 2 * MAX_REQUEST]).ok();
         let mut rest = String::new();
         let _ = broken.read_to_string(&mut rest);
         assert_eq!(rest, "");

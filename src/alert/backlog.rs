@@ -180,7 +180,8 @@ impl Backlog {
         if let Some(urgent) = ready.iter().find(|head| head.urgent) {
             return Some(urgent);
         }
-        let first = ready.first()?;
+        // What scripts say lets go first what happens.
+        let first = ready.iter().find(|head| !head.said).or(ready.first())?;
         if self.pace.try_another() && first.tries >= retry::SUSPECT_AFTER {
             return ready.iter().min_by_key(|head| head.tries);
         }

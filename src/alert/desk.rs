@@ -348,6 +348,7 @@ impl Desk {
                     self.succeed(channel, now);
                 }
             }
+            Parcel::Asked(inquiry) => inquiry.answer(self.account(inquiry.id, now)),
             Parcel::Channels { channels, all } => self.change(channels, all, now),
         }
     }

@@ -57,9 +57,9 @@ pub struct History {
 }
 
 impl History {
-    /// Takes in what is told. Exercises do not count; the same event twice counts once.
+    /// Takes in what is told. Exercises do not count, nor what scripts say, which could push out everything else; the same event twice counts once.
     pub fn note(&mut self, event: &Event) {
-        if event.test || event.kind == Kind::Test {
+        if event.test || matches!(event.kind, Kind::Test | Kind::Message) {
             return;
         }
         let phase = event.kind.phase();

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crate::alert::clean::clean;
-use crate::alert::message::{MAX_FACT, MAX_SUBJECT, Text, is_test, merged};
+use crate::alert::message::{MAX_FACT, MAX_SUBJECT, Text, is_test, merged, said};
 use crate::alert::{Form, Message};
 use crate::clock::{Now, millis};
 use crate::event::{Event, Fact, Field, Id, Moment, Severity};
@@ -86,6 +86,9 @@ pub fn document(message: &Message, text: &Text, now: &Now, zone: &Zone) -> Strin
     for (field, fact) in &head.facts {
         out.key(field.name());
         match fact {
+            Fact::Text(text) if *field == Field::Message => {
+                out.text(&said::body(text));
+            }
             Fact::Text(text) => {
                 out.text(&clean(text, MAX_FACT));
             }

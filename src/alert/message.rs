@@ -163,7 +163,8 @@ impl Voice<'_> {
             title.push_str(&self.words.fill(self.words.delayed_by, "", Some(late), 0));
             remarks = [&self.apart((late, false)), self.words.comma, self.words.delayed].concat();
         }
-        let mut lines = vec![self.line(self.words.time, self.time(&event.at, &remarks))];
+        let mut lines = said::lines(event);
+        lines.push(self.line(self.words.time, self.time(&event.at, &remarks)));
         let mut facts = Vec::new();
         for (field, fact) in &event.facts {
             if !tells(event.kind, *field) {
@@ -209,9 +210,9 @@ impl Voice<'_> {
         let title = if together { self.together(&rows) } else { None };
         let mark = !is_test(members);
         let mut lines = Vec::new();
-        for (event, end) in rows.iter().take(MAX_DIGEST_LINES) {
+        for (event, end) in said::worst(&rows, MAX_DIGEST_LINES) {
             let test = if mark && is_test(&[event]) { self.words.test } else { "" };
-            lines.push(Line::plain(self.row(event, *end, together, test)));
+            lines.push(Line::plain(self.row(event, end, together, test)));
         }
         if rows.len() > MAX_DIGEST_LINES {
             let more = (rows.len() - MAX_DIGEST_LINES) as i64;
@@ -226,7 +227,7 @@ impl Voice<'_> {
     /// One line of a digest; `mark` goes before its title.
     fn row(&self, event: &Event, end: Option<&Event>, together: bool, mark: &str) -> String {
         let [open, close] = self.words.brackets;
-        let title = self.title(event);
+        let title = self.title(event) + &said::excerpt(event);
         // All are told at one time: what differs is since when.
         match (end, event.fact(Field::LastBeat)) {
             (Some(end), _) => {
@@ -275,6 +276,9 @@ impl Voice<'_> {
     }
 
     fn title(&self, event: &Event) -> String {
+        if let Some(title) = said::title(event, self.words) {
+            return title;
+        }
         let (mut template, mut span, mut number) = (self.words.kind(event.kind)[1], None, 0);
         match (event.kind, event.fact(Field::Deadline), event.fact(Field::Count)) {
             (Kind::Interrupt, Some(Fact::Time(deadline)), _) => {
@@ -365,6 +369,7 @@ fn tells(kind: Kind, field: Field) -> bool {
         Field::Duration => ends_with_span(kind) || matches!(kind, Kind::Offline | Kind::Reclaimed),
         Field::Count => matches!(kind, Kind::Lost | Kind::Flapping),
         Field::State => kind == Kind::Steady,
+        Field::Headline | Field::Message | Field::Channel => kind == Kind::Message,
         _ => false,
     }
 }
@@ -385,6 +390,8 @@ fn ends_with_span(kind: Kind) -> bool {
 fn lasted(event: &Event) -> Option<Duration> {
     if let Some(Fact::Span(span)) = event.fact(Field::Duration) { Some(*span) } else { None }
 }
+
+pub mod said;
 
 #[cfg(test)]
 mod tests;

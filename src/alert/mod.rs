@@ -9,6 +9,7 @@ pub mod route;
 pub mod finished;
 pub mod history;
 pub mod incident;
+pub mod inquiry;
 pub mod outbox;
 pub mod record;
 
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::backlog::Offer;
+use crate::alert::inquiry::Inquiry;
 use crate::alert::line::Channel;
 use crate::alert::sender::Report;
 use crate::event::{Event, Id};
@@ -72,6 +74,8 @@ pub enum Parcel {
     Verdict(Box<Report>),
     /// A sender has ended: its number.
     Ended(usize),
+    /// Somebody asks after what a script said.
+    Asked(Inquiry),
     /// The configuration has changed.
     Channels {
         /// All channels there are now, in the order of the configuration.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::alert::backlog::{Fate, Offer};
 use crate::alert::finished::Finished;
 use crate::alert::incident::{Incidents, bit};
+use crate::alert::outbox::said::Ended;
 use crate::alert::pending::Change;
 use crate::alert::record::{self, Mark, Record, Saved, Step, Way};
 use crate::clock::{Now, Tick};
@@ -64,6 +65,8 @@ pub struct Outbox {
     /// What is done with.
     pub finished: Finished,
     bytes: usize,
+    /// What became of the last messages of scripts, for who asks.
+    ended: Vec<Ended>,
     removals: Vec<String>,
     /// The file of digests must be saved.
     pub digests_dirty: bool,
@@ -141,6 +144,9 @@ impl Outbox {
             };
             if record.due_way(channel).is_some_and(|way| way.starts >= SET_ASIDE_AFTER) {
                 poisoned.push((channel, seq, record.to_json(&self.channels, now)));
+                if let Some(way) = self.get_mut(seq).and_then(|record| record.due_way_mut(channel)) {
+                    way.why = Some("set aside: it ended the program three times".into());
+                }
                 self.settle(seq, channel, Step::Gone, now);
             }
         }
@@ -224,7 +230,7 @@ impl Outbox {
         self.finished.contains(id) || self.records.iter().any(|record| record.event.id == id)
     }
 
-    /// Events for `channel` whose sender does not have them yet, interrupts first, and that are on disk with all of
+    /// Events for `channel` whose sender does not have them yet, interrupts first, what scripts say last, and that are on disk with all of
     /// their group or have waited for it long enough; `disk_fails` if there is no point in waiting.
     pub fn due(&self, channel: usize, disk_fails: bool, now: &Now) -> Vec<u64> {
         let waited = |record: &Record| disk_fails || now.tick >= record.taken + DISK_FIRST;
@@ -236,10 +242,10 @@ impl Outbox {
         }
         let is_torn = |record: &Record| record.event.group.is_some_and(|group| torn.contains(&group));
         let mut due = Vec::new();
-        for interrupt in [true, false] {
+        for rank in 0..=2 {
             for record in &self.records {
-                if record.is_interrupt() == interrupt
-                    && (waited(record) || record.written && (interrupt || !is_torn(record)))
+                if record.rank() == rank
+                    && (waited(record) || record.written && (rank == 0 || !is_torn(record)))
                     && record.due_way(channel).is_some_and(|way| !way.offered)
                 {
                     due.push(record.seq);
@@ -300,7 +306,8 @@ impl Outbox {
                     self.settle(*seq, channel, Step::Told, now);
                     effect.told.push(event);
                 }
-                Fate::GaveUp(_) => {
+                Fate::GaveUp(why) => {
+                    way.why = Some(why.as_str().into());
                     self.settle(*seq, channel, Step::Gone, now);
                     effect.lost += 1;
                 }
@@ -361,15 +368,16 @@ impl Outbox {
             self.removals.push(record::file_name(seq));
         }
         if !record::is_exercise(&record.event) {
-            self.finished.push(record.event.id);
+            self.finished.push(record.event.id, record.event.kind);
         }
+        self.remember(&record);
         if record.is(Phase::End) {
             self.incidents.close(record.event.incident);
         }
     }
 
-    /// Keeps to the caps; `failing` says which channels are in trouble. First goes what waits for those alone, ends
-    /// after beginnings, interrupts last, and of equals the oldest. Returns what each channel lost.
+    /// Keeps to the caps; `failing` says which channels are in trouble. First goes what waits for those alone, what
+    /// scripts said before what happened, ends after beginnings, interrupts last, and of equals the oldest. Returns what each channel lost.
     pub fn bound(&mut self, failing: &[bool], now: &Now) -> Vec<(usize, u32)> {
         let mut lost = Vec::new();
         while self.records.len() > MAX_EVENTS || self.bytes > MAX_BYTES {
@@ -378,7 +386,10 @@ impl Outbox {
                 let kind = record.event.kind;
                 let only_failing = record.ways.iter().all(fails);
                 let interrupt = matches!(kind, Kind::Interrupt | Kind::InterruptWithdrawn);
-                u8::from(!only_failing) << 2 | u8::from(interrupt) << 1 | u8::from(record.is(Phase::End))
+                u8::from(!only_failing) << 3
+                    | u8::from(kind != Kind::Message) << 2
+                    | u8::from(interrupt) << 1
+                    | u8::from(record.is(Phase::End))
             };
             // Of equals the first.
             let Some(victim) = self.records.iter().min_by_key(rank) else {
@@ -425,6 +436,7 @@ impl Outbox {
 
 pub mod change;
 pub mod quiet;
+pub mod said;
 pub mod saving;
 
 #[cfg(test)]

@@ -118,13 +118,24 @@ pub struct Way {
     pub group: Option<Id>,
     /// Quiet hours held it back at a sender that is gone.
     pub held: bool,
+    /// Why it was given up, for who asks.
+    pub why: Option<Box<str>>,
     revoked: Arc<AtomicBool>,
 }
 
 impl Way {
     /// A way at its beginning.
     pub fn new(channel: usize) -> Way {
-        Way { channel, step: Step::Due, offered: false, starts: 0, group: None, held: false, revoked: Arc::default() }
+        Way {
+            channel,
+            step: Step::Due,
+            offered: false,
+            starts: 0,
+            group: None,
+            held: false,
+            why: None,
+            revoked: Arc::default(),
+        }
     }
 
     /// Takes it back from the sender, to be offered to another one.
@@ -203,6 +214,15 @@ impl Record {
     /// Whether it goes before all others.
     pub fn is_interrupt(&self) -> bool {
         self.event.kind == Kind::Interrupt
+    }
+
+    /// What goes first: interrupts, then all else that happens, then what scripts say.
+    pub fn rank(&self) -> u8 {
+        match self.event.kind {
+            Kind::Interrupt => 0,
+            Kind::Message => 2,
+            _ => 1,
+        }
     }
 
     /// Whether a sender is still to be given it.

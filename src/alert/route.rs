@@ -3,12 +3,16 @@
 use crate::config::plan::ChannelPlan;
 use crate::event::{Event, Fact, Field, Kind};
 
-/// Whether `plan` takes `event`. Troubles of a channel are not told through that channel.
+/// Whether `plan` takes `event`. Troubles of a channel are not told through that channel. What was said to channels by
+/// name goes to those, whatever else they take.
 pub fn takes(plan: &ChannelPlan, event: &Event) -> bool {
     if matches!(event.kind, Kind::ChannelBroken | Kind::ChannelMended | Kind::Lost)
         && matches!(event.fact(Field::Channel), Some(Fact::Text(name)) if *name == plan.name)
     {
         return false;
+    }
+    if let (Kind::Message, Some(Fact::Text(names))) = (event.kind, event.fact(Field::Channel)) {
+        return names.split(',').any(|name| name == plan.name);
     }
     event.severity >= plan.min_severity
         && (plan.only.is_empty() || plan.only.contains(&event.kind))
@@ -85,6 +89,19 @@ mod tests {
         assert!(!takes(&hosts, &event(Kind::Offline, 1, "db")));
         assert!(takes(&severe, &offline));
         assert!(!takes(&severe, &event(Kind::Stopped, 1, "nas@home")));
+    }
+
+    #[test]
+    fn what_is_said_to_a_channel_by_name_goes_there() {
+        let mut severe = plan("a");
+        severe.min_severity = Severity::Critical;
+        let said = event(Kind::Message, 1, "nas");
+        assert!(!takes(&severe, &said) && takes(&plan("b"), &said));
+        let said = said.with_text(Field::Channel, "a,c");
+        assert_eq!(["a", "b", "c"].map(|name| takes(&plan(name), &said)), [true, false, true]);
+        assert!(takes(&severe, &said));
+        let other = event(Kind::Rebooted, 1, "nas").with_text(Field::Channel, "a");
+        assert!(takes(&plan("b"), &other));
     }
 
     #[test]

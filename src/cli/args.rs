@@ -3,19 +3,18 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::config::problem::quoted;
-use crate::config::units::{nearest, parse_span};
+use crate::config::units::nearest;
 use crate::event::Kind;
 use crate::keepalive::heard::name_is_valid;
 use crate::keepalive::silences::Lasts;
+pub use values::SendArgs;
+use values::{lasts, send, valued};
 
 /// Exit code of a command line that cannot be understood (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
-/// Shortest and longest `--for`.
-const SILENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(366 * 86_400));
 /// Bytes of a note: what fits a beat.
 const MAX_NOTE: usize = 200;
 
@@ -37,6 +36,8 @@ pub enum Command {
     Check,
     /// Sends a marked message through these channels; all of them if there are none.
     Test(Vec<String>),
+    /// Tells people something.
+    Send(SendArgs),
     /// Asks the daemon how things are.
     Status {
         /// As JSON, not as a table.
@@ -78,10 +79,11 @@ pub enum Command {
     Version,
 }
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "run",
     "check",
     "test",
+    "send",
     "status",
     "history",
     "silence",
@@ -96,7 +98,8 @@ const COMMANDS: [&str; 16] = [
     "help",
     "version",
 ];
-const OPTIONS: [&str; 6] = ["--config", "--json", "--for", "--until-healthy", "--help", "--version"];
+const OPTIONS: [&str; 9] =
+    ["--config", "--json", "--for", "--until-healthy", "--severity", "--channel", "--wait", "--help", "--version"];
 const SIMULATED: [Kind; 3] = [Kind::Interrupt, Kind::Offline, Kind::Online];
 
 /// What `help` prints.
@@ -109,6 +112,7 @@ Commands:
   run                 run the daemon in the foreground (default)
   check               read the configuration, tell every problem, do nothing else
   test [CHANNEL...]   send a marked message through every channel, or through these
+  send TITLE [BODY]   tell people something through the channels; the body - is standard input
   status              show hosts, silences, notices and channels of the running daemon
   history [NAME|GLOB] show the last incidents: what began, and when it ended
   silence NAME|GLOB   tell nothing of these hosts: for some time with --for 2h, until the host
@@ -128,6 +132,9 @@ Options:
       --json          status or history as JSON
       --for TIME      how long a silence lasts: 30s, 5m, 2h, 15d
       --until-healthy a silence ends when its host has been down and is back
+      --severity S    how much it matters what is sent: info (default), warning or critical
+      --channel NAME  send only through this channel, whatever it takes otherwise; may be repeated
+      --wait TIME     how long send waits for the delivery (10s); 0 does not
   -h, --help          print this
   -V, --version       print the version
 
@@ -148,10 +155,11 @@ Environment:
 
 Exit codes:
   0   fine; status: all is well
-  1   failure; status: something is down; test: a channel did not take it; spot: a notice, or
-      something could not be read
+  1   failure; status: something is down; test and send: a channel did not take it; spot: a
+      notice, or something could not be read
   2   status: no daemon answers
   64  the command line is wrong
+  75  send: the daemon keeps it and has not told it yet
   77  not permitted
   78  the configuration is wrong, or there is nothing to do
 ";
@@ -173,12 +181,20 @@ impl std::error::Error for UsageError {}
 struct Words {
     config: Option<PathBuf>,
     json: bool,
-    time: Option<String>,
+    /// Those of [`VALUED`], as they came.
+    values: Vec<(&'static str, String)>,
     healthy: bool,
     help: bool,
     version: bool,
     /// Command and operands.
     plain: Vec<String>,
+}
+
+impl Words {
+    /// The last value of `option`.
+    fn value(&self, option: &str) -> Option<&str> {
+        self.values.iter().rev().find(|(name, _)| *name == option).map(|(_, value)| value.as_str())
+    }
 }
 
 /// Reads the arguments, without the program's own name. Options may stand before and after the command.
@@ -193,13 +209,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
     }
     let json = words.json;
     let lasts = lasts(&words)?;
-    let mut plain = words.plain.into_iter();
-    let name = plain.next().unwrap_or_else(|| "run".to_owned());
-    let mut operands: Vec<String> = plain.collect();
+    let mut operands = words.plain.clone();
+    let name = if operands.is_empty() { "run".to_owned() } else { operands.remove(0) };
     let command = match name.as_str() {
         "run" => Command::Run,
         "check" => Command::Check,
         "test" => Command::Test(std::mem::take(&mut operands)),
+        "send" => Command::Send(send(&mut operands, &words)?),
         "status" => Command::Status { json },
         "simulate" => Command::Simulate(simulated(&operand(&mut operands, "interrupt, offline or online")?)?),
         "spot" => Command::Spot,
@@ -223,17 +239,20 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
     };
     if let Some(extra) = operands.first() {
         // A shell makes names of files out of a pattern.
-        let hint = if ["silence", "unsilence", "forget", "history"].contains(&&*name) {
-            "; put a pattern in quotes"
-        } else {
-            ""
+        let hint = match &*name {
+            "silence" | "unsilence" | "forget" | "history" => "; put a pattern in quotes",
+            "send" => "; put title and body in quotes",
+            _ => "",
         };
         return Err(UsageError(format!("{name} takes no argument {}{hint}", quoted(extra))));
     }
     for (given, option, takers) in [
         (json, "--json", ["status", "history"]),
-        (words.time.is_some(), "--for", ["silence"; 2]),
+        (words.value("--for").is_some(), "--for", ["silence"; 2]),
         (words.healthy, "--until-healthy", ["silence"; 2]),
+        (words.value("--severity").is_some(), "--severity", ["send"; 2]),
+        (words.value("--channel").is_some(), "--channel", ["send"; 2]),
+        (words.value("--wait").is_some(), "--wait", ["send"; 2]),
     ] {
         if given && !takers.contains(&&*name) {
             return Err(UsageError([&*name, " takes no option ", option].concat()));
@@ -254,24 +273,20 @@ fn words(args: &mut dyn Iterator<Item = OsString>) -> Result<Words, UsageError> 
             continue;
         };
         match text {
-            _ if only_plain || !text.starts_with('-') => words.plain.push(text.to_owned()),
+            // By itself it stands for standard input.
+            _ if only_plain || !text.starts_with('-') || text == "-" => words.plain.push(text.to_owned()),
             "--" => only_plain = true,
             "-c" | "--config" => {
                 let file = args.next().ok_or_else(|| UsageError(format!("option {text} needs a file")))?;
                 set_config(&mut words.config, file)?;
             }
             "--json" => words.json = true,
-            "--for" => {
-                let time = args.next().and_then(|time| time.into_string().ok());
-                words.time = Some(time.ok_or_else(|| UsageError("option --for needs a time".to_owned()))?);
-            }
             "--until-healthy" => words.healthy = true,
             "-h" | "--help" => words.help = true,
             "-V" | "--version" => words.version = true,
-            _ => match (text.strip_prefix("--config="), text.strip_prefix("--for=")) {
-                (Some(file), _) => set_config(&mut words.config, file.into())?,
-                (_, Some(time)) => words.time = Some(time.to_owned()),
-                _ => return Err(unknown("option", text, &OPTIONS)),
+            _ => match text.strip_prefix("--config=") {
+                Some(file) => set_config(&mut words.config, file.into())?,
+                None => words.values.push(valued(text, args)?),
             },
         }
     }
@@ -299,23 +314,6 @@ fn operand(operands: &mut Vec<String>, what: &str) -> Result<String, UsageError>
         return Err(UsageError(format!("an argument is missing: {what}")));
     }
     Ok(operands.remove(0))
-}
-
-/// What a silence ends with.
-fn lasts(words: &Words) -> Result<Lasts, UsageError> {
-    let Some(text) = &words.time else {
-        return Ok(if words.healthy { Lasts::UntilHealthy } else { Lasts::Open });
-    };
-    if words.healthy {
-        return Err(UsageError("--for and --until-healthy do not go together".to_owned()));
-    }
-    // Here, as in the configuration, a bare number is seconds.
-    let bare = text.parse().ok().map(Duration::from_secs);
-    match bare.map_or_else(|| parse_span(text), Ok) {
-        Ok(time) if (SILENCE.0..=SILENCE.1).contains(&time) => Ok(Lasts::For(time)),
-        Ok(_) => Err(UsageError(["--for ", &quoted(text), " is out of range; it goes from 1s to 366d"].concat())),
-        Err(why) => Err(UsageError(["--for ", &quoted(text), " ", why].concat())),
-    }
 }
 
 /// What stands for missing hosts.
@@ -356,6 +354,8 @@ fn unknown(what: &str, word: &str, known: &[&str]) -> UsageError {
         None => format!("unknown {what} {shown}"),
     })
 }
+
+mod values;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,11 @@
 //! Commands: what is asked on the command line, and the exit codes of its answer.
 
 pub mod args;
+pub mod attempt;
 pub mod check;
 pub mod keygen;
 pub mod remote;
+pub mod send;
 pub mod spot;
 pub mod test;
 
@@ -19,6 +21,8 @@ pub use check::EXIT_CONFIG;
 pub const EXIT_FAILURE: u8 = 1;
 /// `status`: nobody listens on the control socket.
 pub const EXIT_NO_DAEMON: u8 = 2;
+/// `send`: it is kept and not yet told (`EX_TEMPFAIL` of sysexits.h).
+pub const EXIT_QUEUED: u8 = 75;
 /// Not permitted (`EX_NOPERM` of sysexits.h).
 pub const EXIT_DENIED: u8 = 77;
 
@@ -57,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::History { glob, json } => {
             return ask(&["history ", if *json { "json " } else { "table " }, glob].concat(), EXIT_FAILURE);
         }
+        Command::Send(said) => return send::run(&source, &env, said),
         Command::Note(text) => return ask(&["note ", text].concat(), EXIT_FAILURE),
         _ => {}
     }

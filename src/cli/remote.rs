@@ -1,12 +1,12 @@
 //! Commands that the running daemon carries out.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::{EXIT_DENIED, EXIT_FAILURE, fail, problems, say};
 use crate::config::plan::Plan;
-use crate::config::{self, Env, Source};
+use crate::config::{self, Env, Problem, Source};
 use crate::control::{self, AskError};
 use crate::keepalive::silences::Lasts;
 
@@ -18,8 +18,7 @@ const MOVED: &str = "; if control or state_dir has changed since it was started,
 /// Of the file only the place of the socket is read: a daemon that runs on while its file is wrong, or whose secrets only
 /// it can read, must be reached. For `reload` it reads the file itself and tells, also by its channels, what is wrong.
 pub fn run(source: &Source, env: &Env, request: &str, nobody: u8) -> ExitCode {
-    let whole = || config::load(source, env);
-    let socket = match config::socket(source, env).map_or_else(|| whole().map(|plan| plan.control), Ok) {
+    let socket = match socket(source, env) {
         Ok(socket) => socket,
         Err(found) => return problems(&found),
     };
@@ -27,10 +26,18 @@ pub fn run(source: &Source, env: &Env, request: &str, nobody: u8) -> ExitCode {
         Ok((code, text)) => return tell(code, &text),
         Err(error) => error,
     };
-    match matches!(error, AskError::NoDaemon(_)).then(whole) {
+    match matches!(error, AskError::NoDaemon(_)).then(|| config::load(source, env)) {
         Some(Err(found)) => problems(&found),
         _ => refuse(&socket, &error, nobody, if request == "reload" { MOVED } else { "" }),
     }
+}
+
+/// Where the daemon listens.
+///
+/// # Errors
+/// What is wrong with the file, if that is all that can be told.
+pub fn socket(source: &Source, env: &Env) -> Result<PathBuf, Vec<Problem>> {
+    config::socket(source, env).map_or_else(|| config::load(source, env).map(|plan| plan.control), Ok)
 }
 
 /// The request for a silence: `silence SECONDS|open|healthy GLOB`.
@@ -61,12 +68,14 @@ pub fn leave(plan: &Plan) -> ExitCode {
     }
 }
 
-fn tell(code: u8, text: &str) -> ExitCode {
+/// Prints an answer; exits with `code`.
+pub fn tell(code: u8, text: &str) -> ExitCode {
     let said = say(text);
     if code == 0 { said } else { code.into() }
 }
 
-fn refuse(socket: &Path, error: &AskError, nobody: u8, hint: &str) -> ExitCode {
+/// Says why there is no answer; exits with `nobody` if nobody is there to give one.
+pub fn refuse(socket: &Path, error: &AskError, nobody: u8, hint: &str) -> ExitCode {
     let socket = socket.to_string_lossy();
     match error {
         AskError::NoDaemon(error) => fail(nobody, &["no daemon answers at ", &socket, ": ", &error.to_string(), hint]),

@@ -134,6 +134,8 @@ kinds! {
     ConfigAccepted = "config.accepted", Info, End;
     /// The daemon was started three times within ten minutes.
     Restarts = "restarts", Warning, Single;
+    /// A script or a person tells something, with `send`.
+    Message = "message", Info, Single;
     /// Somebody asked whether alerts arrive.
     Test = "test", Info, Single;
 }
@@ -224,6 +226,10 @@ fields! {
     Uptime = "uptime";
     /// What the host last said of itself.
     Note = "note";
+    /// What somebody tells, in a line.
+    Headline = "headline";
+    /// What else they tell, in several lines.
+    Message = "message";
 }
 
 impl Field {

@@ -1,8 +1,10 @@
 //! What the daemon answers to the commands that come over its control socket.
 
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::alert::Parcel;
 use crate::alert::history::History;
 use crate::alert::pending::After;
 use crate::alert::route::glob_matches;
@@ -35,6 +37,8 @@ pub struct Answers {
     pub board: Arc<Board>,
     /// The alert desk.
     pub desk: Arc<Mutex<DeskStatus>>,
+    /// Where the desk is asked.
+    pub to_desk: SyncSender<Parcel>,
     /// The state directory.
     pub folder: String,
     /// The last incidents.
@@ -55,6 +59,8 @@ impl Answers {
             "silence" => self.silence(argument),
             "unsilence" => self.unsilence(argument),
             "history" => self.history(argument),
+            "send" => self.send(argument),
+            "sent" => self.sent(argument),
             "reload" => self.reloader.ask(),
             _ => Err(format!("this daemon ({}) does not know {}", env!("CARGO_PKG_VERSION"), quoted(word))),
         }

@@ -11,6 +11,7 @@ pub mod parts;
 pub mod quiet;
 pub mod reload;
 pub mod restore;
+pub mod send;
 pub mod starts;
 pub mod state;
 pub mod status;
@@ -193,6 +194,7 @@ impl Daemon {
             delivered: Box::new(move |id| taken.delivered(id)),
             chance: chance()?,
         })?;
+        let ask = to_desk.clone();
         let base = Base {
             stop: stop.clone(),
             board: board.clone(),
@@ -214,6 +216,7 @@ impl Daemon {
             reloader: reloader.clone(),
             board: board.clone(),
             desk: desk_status,
+            to_desk: ask,
             history,
             folder,
             simulated: None,

@@ -82,6 +82,8 @@ pub(super) struct Head {
     pub(super) group: Option<Id>,
     /// Quiet hours held it back.
     pub(super) held: bool,
+    /// A script said it.
+    pub(super) said: bool,
 }
 
 /// What was found out of groups and digests while looking for heads: there may be many members to each.
@@ -133,6 +135,7 @@ impl Backlog {
                 joinable: entry.is_joinable(),
                 group: entry.offer.event.group,
                 held: entry.held,
+                said: entry.offer.event.kind == Kind::Message,
             });
         }
         heads

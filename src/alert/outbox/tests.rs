@@ -350,3 +350,4 @@ fn nothing_is_lost_over_restarts_at_any_step() {
 }
 
 mod groups;
+mod said;

@@ -53,6 +53,7 @@ pub(super) static WORDS: Words = Words {
         ),
         (K::ConfigAccepted, ["configuration in force", "{who}: the changed configuration is in force", ""]),
         (K::Restarts, ["restarted often", "{who}: the daemon was started three times within 10 minutes", ""]),
+        (K::Message, ["message", "message from {who}", ""]),
         (K::Test, ["test", "test message from {who}", ""]),
     ],
     labels: &[
@@ -85,6 +86,8 @@ pub(super) static WORDS: Words = Words {
         (F::Temperature, "Temperature"),
         (F::Uptime, "Uptime"),
         (F::Note, "Note"),
+        (F::Headline, "Headline"),
+        (F::Message, "Message"),
     ],
     own_labels: &[
         (K::InterruptWithdrawn, F::Deadline, "Was due"),

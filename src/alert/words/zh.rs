@@ -40,6 +40,7 @@ pub(super) static WORDS: Words = Words {
         (K::ConfigRejected, ["配置被拒绝", "{who}：新配置有误，沿用旧配置", "{who}：新配置曾有误"]),
         (K::ConfigAccepted, ["配置生效", "{who}：新配置已生效", ""]),
         (K::Restarts, ["频繁重启", "{who}：守护进程 10 分钟内启动了三次", ""]),
+        (K::Message, ["消息", "来自 {who} 的消息", ""]),
         (K::Test, ["测试", "来自 {who} 的测试消息", ""]),
     ],
     labels: &[
@@ -72,6 +73,8 @@ pub(super) static WORDS: Words = Words {
         (F::Temperature, "温度"),
         (F::Uptime, "开机时长"),
         (F::Note, "备注"),
+        (F::Headline, "标题"),
+        (F::Message, "消息"),
     ],
     own_labels: &[
         (K::InterruptWithdrawn, F::Deadline, "原定回收"),

@@ -1,6 +1,9 @@
 use std::os::unix::ffi::OsStringExt;
 
+use std::time::Duration;
+
 use super::*;
+use crate::event::Severity;
 
 fn parsed(line: &str) -> Result<Args, String> {
     parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
@@ -8,7 +11,21 @@ fn parsed(line: &str) -> Result<Args, String> {
 
 #[test]
 fn commands() {
-    let names = |names: &[&str]| Command::Test(names.iter().map(|name| (*name).to_owned()).collect());
+    let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let names = |names: &[&str]| Command::Test(named(names));
+    let send = |title: &str, body: &str| SendArgs {
+        title: title.to_owned(),
+        body: body.to_owned(),
+        severity: Severity::Info,
+        channels: Vec::new(),
+        wait: Duration::from_secs(10),
+    };
+    let loud = |wait, names: &[&str]| SendArgs {
+        severity: Severity::Critical,
+        wait: Duration::from_secs(wait),
+        channels: named(names),
+        ..send("t", "-")
+    };
     let silence = |glob: &str, lasts| Command::Silence { glob: glob.to_owned(), lasts };
     for (line, config, command) in [
         ("", None, Command::Run),
@@ -19,6 +36,13 @@ fn commands() {
         ("test", None, names(&[])),
         ("test ops -c x mail", Some("x"), names(&["ops", "mail"])),
         ("test -- -c", None, names(&["-c"])),
+        ("send t", None, Command::Send(send("t", ""))),
+        ("send t b", None, Command::Send(send("t", "b"))),
+        ("send -- -t -b", None, Command::Send(send("-t", "-b"))),
+        ("send --severity critical t - --wait 0", None, Command::Send(loud(0, &[]))),
+        ("send --severity=critical t - --channel a --channel=b --channel a --wait 2m", None, {
+            Command::Send(loud(120, &["a", "b"]))
+        }),
         ("status", None, Command::Status { json: false }),
         ("--json status", None, Command::Status { json: true }),
         ("simulate interrupt", None, Command::Simulate(Kind::Interrupt)),
@@ -82,6 +106,13 @@ fn mistakes() {
         ("unsilence nas --for 2h", "unsilence takes no option --for"),
         ("forget nas --until-healthy", "forget takes no option --until-healthy"),
         ("history a b", "history takes no argument \"b\"; put a pattern in quotes"),
+        ("send", "an argument is missing: a title in quotes"),
+        ("send a b c", "send takes no argument \"c\"; put title and body in quotes"),
+        ("send a --severity loud", "unknown severity \"loud\""),
+        ("send a --severity citical", "unknown severity \"citical\", did you mean \"critical\"?"),
+        ("send a --severity", "option --severity needs info, warning or critical"),
+        ("send a --wait 2h", "--wait \"2h\" is out of range; it goes from 0s to 1h"),
+        ("status --channel a", "status takes no option --channel"),
         ("note", "an argument is missing: a text in quotes"),
         ("reload now", "reload takes no argument \"now\""),
     ] {

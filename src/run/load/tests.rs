@@ -19,7 +19,7 @@ fn full(folder: &Folder) -> Vec<(String, Vec<u8>)> {
     let after = After::Small { name: "spot".into(), json: "{\"standing\":1}".into() };
     outbox.admit(Change { seq: 7, event: Some(event(Kind::Offline, 1, "nas")), after }, &|_, _| true, &at(0));
     let mut files = outbox.writes(true, &at(0));
-    outbox.finished.push(crate::event::Id(5));
+    outbox.finished.push(crate::event::Id(5), crate::event::Kind::Offline);
     files.push(("incidents.json".into(), outbox.incidents.to_json()));
     files.push(("finished.json".into(), outbox.finished.to_json()));
     files.push(("digests.json".into(), b"[[\"a\",1,7]]".to_vec()));

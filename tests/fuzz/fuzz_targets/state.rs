@@ -90,7 +90,7 @@ fn sound(kind: usize) -> &'static [Vec<u8>] {
         let (mut finished, mut incidents) = (Finished::default(), Incidents::default());
         incidents.adopt(&names);
         for id in 1..5 {
-            finished.push(Id(id));
+            finished.push(Id(id), Kind::Offline);
             incidents.begin(Id(id), id, 3, None);
             incidents.told(Id(id), 1);
         }
