@@ -13,17 +13,22 @@ function __interrupt_callback_names --argument-names heading
         end
     end
 end
-set -l commands run check test status history silence unsilence note reload simulate spot forget leave keygen version help
+set -l commands run check test send status history silence unsilence note reload simulate spot forget leave keygen version help
 complete -c interrupt-callback -f
 complete -c interrupt-callback -s c -l config -r -F -d 'read this file'
 complete -c interrupt-callback -l json -d 'status or history as JSON'
 complete -c interrupt-callback -l for -x -d 'how long a silence lasts'
 complete -c interrupt-callback -l until-healthy -d 'a silence ends when its host has been down and is back'
+complete -c interrupt-callback -l severity -x -d 'how much it matters what is sent'
+complete -c interrupt-callback -l channel -x -d 'send only through this channel, whatever it takes otherwise'
+complete -c interrupt-callback -l wait -x -d 'how long send waits for the delivery (10s)'
+complete -c interrupt-callback -l kind -x -d 'the kind of alert in whose words test speaks, such as offline, or digest'
 complete -c interrupt-callback -s h -l help -d 'print this'
 complete -c interrupt-callback -s V -l version -d 'print the version'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a run -d 'run the daemon in the foreground (default)'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a check -d 'read the configuration, tell every problem, do nothing else'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a test -d 'send a marked message through every channel, or through these'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a send -d 'tell people something through the channels'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a status -d 'show hosts, silences, notices and channels of the running daemon'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a history -d 'show the last incidents'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a silence -d 'tell nothing of these hosts'

@@ -9,8 +9,8 @@ use crate::config::units::nearest;
 use crate::event::Kind;
 use crate::keepalive::heard::name_is_valid;
 use crate::keepalive::silences::Lasts;
-pub use values::SendArgs;
-use values::{lasts, send, valued};
+pub use values::{Sample, SendArgs};
+use values::{lasts, sample, send, valued};
 
 /// Exit code of a command line that cannot be understood (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
@@ -34,8 +34,13 @@ pub enum Command {
     Run,
     /// Reads the configuration and does nothing else.
     Check,
-    /// Sends a marked message through these channels; all of them if there are none.
-    Test(Vec<String>),
+    /// Sends a marked message through channels.
+    Test {
+        /// These; all of them if there are none.
+        names: Vec<String>,
+        /// In whose words.
+        kind: Sample,
+    },
     /// Tells people something.
     Send(SendArgs),
     /// Asks the daemon how things are.
@@ -98,8 +103,18 @@ const COMMANDS: [&str; 17] = [
     "help",
     "version",
 ];
-const OPTIONS: [&str; 9] =
-    ["--config", "--json", "--for", "--until-healthy", "--severity", "--channel", "--wait", "--help", "--version"];
+const OPTIONS: [&str; 10] = [
+    "--config",
+    "--json",
+    "--for",
+    "--until-healthy",
+    "--severity",
+    "--channel",
+    "--wait",
+    "--kind",
+    "--help",
+    "--version",
+];
 const SIMULATED: [Kind; 3] = [Kind::Interrupt, Kind::Offline, Kind::Online];
 
 /// What `help` prints.
@@ -111,7 +126,8 @@ Usage: interrupt-callback [COMMAND] [OPTIONS]
 Commands:
   run                 run the daemon in the foreground (default)
   check               read the configuration, tell every problem, do nothing else
-  test [CHANNEL...]   send a marked message through every channel, or through these
+  test [CHANNEL...]   send a marked message through every channel, or through these; with
+                      --kind in the words of a kind of alert, or of a digest
   send TITLE [BODY]   tell people something through the channels; the body - is standard input
   status              show hosts, silences, notices and channels of the running daemon
   history [NAME|GLOB] show the last incidents: what began, and when it ended
@@ -135,6 +151,7 @@ Options:
       --severity S    how much it matters what is sent: info (default), warning or critical
       --channel NAME  send only through this channel, whatever it takes otherwise; may be repeated
       --wait TIME     how long send waits for the delivery (10s); 0 does not
+      --kind KIND     the kind of alert in whose words test speaks, such as offline, or digest
   -h, --help          print this
   -V, --version       print the version
 
@@ -214,7 +231,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
     let command = match name.as_str() {
         "run" => Command::Run,
         "check" => Command::Check,
-        "test" => Command::Test(std::mem::take(&mut operands)),
+        "test" => Command::Test { names: std::mem::take(&mut operands), kind: sample(&words)? },
         "send" => Command::Send(send(&mut operands, &words)?),
         "status" => Command::Status { json },
         "simulate" => Command::Simulate(simulated(&operand(&mut operands, "interrupt, offline or online")?)?),
@@ -253,6 +270,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
         (words.value("--severity").is_some(), "--severity", ["send"; 2]),
         (words.value("--channel").is_some(), "--channel", ["send"; 2]),
         (words.value("--wait").is_some(), "--wait", ["send"; 2]),
+        (words.value("--kind").is_some(), "--kind", ["test"; 2]),
     ] {
         if given && !takers.contains(&&*name) {
             return Err(UsageError([&*name, " takes no option ", option].concat()));

@@ -2,9 +2,11 @@
 
 pub mod args;
 pub mod attempt;
+pub mod causes;
 pub mod check;
 pub mod keygen;
 pub mod remote;
+pub mod samples;
 pub mod send;
 pub mod spot;
 pub mod test;
@@ -78,7 +80,7 @@ pub fn main() -> ExitCode {
     match command {
         Command::Check => check::run(&source.path, &plan),
         Command::Spot => spot::run(&plan),
-        Command::Test(names) => test::run(&plan, &names),
+        Command::Test { names, kind } => test::run(&plan, &names, kind),
         Command::Leave => remote::leave(&plan),
         _ => crate::run::daemon(plan, source, env, &asked),
     }

@@ -13,7 +13,7 @@ mod table;
 
 mod secrets;
 pub mod template;
-mod url;
+pub(crate) mod url;
 
 mod alert;
 mod keepalive;

@@ -1,4 +1,4 @@
-//! `send`: what people and scripts tell through the channels by hand.
+//! `send` and `test`: what people and scripts tell through the channels by hand.
 
 #![expect(clippy::print_stdout, reason = "a test shows what was told")]
 
@@ -344,4 +344,60 @@ fn quiet_hours_hold_back_what_is_not_critical_until_they_end() {
     wait_for("an empty queue", || (queued(&daemon, "quiet") == 0).then_some(()));
     let nights = quiet.asked().iter().filter(|asked| asked.text().contains("night")).count();
     assert_eq!(nights, 1);
+}
+
+fn feishu(hook: &FakeHttp, more: &str) -> String {
+    let url = hook.url(&format!("/open-apis/bot/v2/hook/{}", SECRETS[2]));
+    let server = "[keepalive.server]\nlisten = \"127.0.0.1:0\"\n";
+    format!("{server}[alert.feishu]\nwebhook = \"{url}\"\nsecret = \"{}\"\n{more}", SECRETS[1])
+}
+
+#[test]
+fn a_test_says_what_the_service_said_and_what_is_likely_to_be_wrong() {
+    let format = "+date: %a, %d %b %Y %H:%M:%S GMT";
+    let output = Command::new("date").args(["-u", "-d", "2 hours", format]).env("LC_ALL", "C").output().unwrap();
+    let date = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    let date: &'static str = date.leak();
+    for (answer, more, wants) in [
+        (
+            Answer::ok(r#"{"code":19024,"msg":"Key Words Not Found"}"#),
+            "prefix = \"[demo]\"",
+            ["code 19024: Key Words Not Found", "prefix = \"[demo]\": it must hold one of the bot's keywords"],
+        ),
+        (
+            Answer::Say(200, vec![date], br#"{"code":19021,"msg":"sign match fail"}"#.to_vec()),
+            "",
+            ["answered HTTP 200: {\"code\":19021", "clock is 2 h behind that of the service"],
+        ),
+        (Answer::status(404, "gone"), "", ["HTTP 404", "was the bot removed"]),
+        (Answer::ok(r#"{"code":19022,"msg":"Ip Not Allowed"}"#), "", ["19022", "put on its list"]),
+    ] {
+        let hook = FakeHttp::start(move |_| answer.clone());
+        let dir = TempDir::new();
+        let file = file(&dir, &feishu(&hook, more));
+        let output = run(&["--config", &file, "test"]);
+        let text = printed(&output);
+        println!("{text}");
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        for want in wants {
+            assert!(text.contains(want), "{want}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_test_uses_the_words_of_any_kind() {
+    let hook = FakeHttp::feishu();
+    let dir = TempDir::new();
+    let file = file(&dir, &feishu(&hook, "language = \"en\"\nonly = [\"interrupt\"]"));
+    for (kind, want) in [("offline", " is offline"), ("interrupt", "will be reclaimed in "), ("digest", " alerts: ")] {
+        let output = run(&["--config", &file, "test", "--kind", kind]);
+        let text = printed(&output);
+        println!("{text}");
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(text.starts_with("feishu: delivered\n  the service answered HTTP 200: "), "{text}");
+        assert_eq!(text.contains("in earnest it is not told here"), kind == "offline", "{text}");
+        let told = hook.asked().last().unwrap().text();
+        assert!(told.contains("[TEST] ") && told.contains(want), "{told}");
+    }
 }

@@ -20,6 +20,7 @@ pub mod wecom;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::clean::quoted;
 use crate::alert::message::Text;
 use crate::alert::{Message, Verdict};
 use crate::clock::{self, Now, Tick, Wall};
@@ -59,12 +60,21 @@ pub struct ChannelState {
     chat: Option<String>,
     #[cfg(feature = "email")]
     email: email::Memory,
+    /// Status of the last answer, and what it said, without secrets.
+    pub answer: Option<(u16, String)>,
 }
 
 impl ChannelState {
     /// The service said that it is `date`.
     pub fn hear(&mut self, date: Wall, now: &Now) {
         self.server = Some((now.tick, date));
+    }
+
+    /// How far the own clock is ahead of that of the service, in milliseconds.
+    pub fn ahead(&self, now: &Now) -> Option<i64> {
+        let (tick, date) = self.server?;
+        let passed = now.tick.0.saturating_sub(tick.0);
+        Some(now.wall.0.saturating_sub(date.0.saturating_add(passed)))
     }
 
     /// The time of now as the service sees it: that of the own clock, unless it is more than a minute off.
@@ -159,6 +169,8 @@ fn over_http(plan: &ChannelPlan, message: &Message, tools: &Tools<'_>, state: &m
             {
                 state.chat = Some(chat.to_string());
             }
+            let said = quoted(&String::from_utf8_lossy(&answer.body), http::MAX_QUOTE, &ready.secrets);
+            state.answer = Some((answer.status, said));
             judge(plan, &ready, &answer, after.wall)
         }
     }

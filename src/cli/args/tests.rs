@@ -12,7 +12,8 @@ fn parsed(line: &str) -> Result<Args, String> {
 #[test]
 fn commands() {
     let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let names = |names: &[&str]| Command::Test(named(names));
+    let names = |names: &[&str]| Command::Test { names: named(names), kind: Sample::Of(Kind::Test) };
+    let of = |kind| Command::Test { names: Vec::new(), kind };
     let send = |title: &str, body: &str| SendArgs {
         title: title.to_owned(),
         body: body.to_owned(),
@@ -36,6 +37,8 @@ fn commands() {
         ("test", None, names(&[])),
         ("test ops -c x mail", Some("x"), names(&["ops", "mail"])),
         ("test -- -c", None, names(&["-c"])),
+        ("test --kind offline", None, of(Sample::Of(Kind::Offline))),
+        ("test --kind=digest", None, of(Sample::Digest)),
         ("send t", None, Command::Send(send("t", ""))),
         ("send t b", None, Command::Send(send("t", "b"))),
         ("send -- -t -b", None, Command::Send(send("-t", "-b"))),
@@ -113,6 +116,8 @@ fn mistakes() {
         ("send a --severity", "option --severity needs info, warning or critical"),
         ("send a --wait 2h", "--wait \"2h\" is out of range; it goes from 0s to 1h"),
         ("status --channel a", "status takes no option --channel"),
+        ("send a --kind offline", "send takes no option --kind"),
+        ("test --kind ofline", "unknown kind \"ofline\", did you mean \"offline\"?"),
         ("note", "an argument is missing: a text in quotes"),
         ("reload now", "reload takes no argument \"now\""),
     ] {

@@ -17,13 +17,25 @@ const SEND: Duration = Duration::from_secs(10);
 const SEND_RANGE: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
 /// Channels that a configuration may have.
 const MAX_CHANNELS: usize = 64;
+/// The sample of `test` that is no kind.
+const DIGEST: &str = "digest";
 /// Options with a value, and what that is.
-const VALUED: [(&str, &str); 4] = [
+const VALUED: [(&str, &str); 5] = [
     ("--for", "a time"),
     ("--severity", "info, warning or critical"),
     ("--channel", "the name of a channel"),
     ("--wait", "a time"),
+    ("--kind", "a kind of alert, or digest"),
 ];
+/// Whose words `test` sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sample {
+    /// Those of an event of this kind.
+    Of(Kind),
+    /// Those of a digest of all kinds.
+    Digest,
+}
+
 /// The operands and options of `send`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SendArgs {
@@ -99,4 +111,14 @@ pub(super) fn send(operands: &mut Vec<String>, words: &Words) -> Result<SendArgs
         return Err(UsageError("that many channels cannot be".to_owned()));
     }
     Ok(SendArgs { title, body, severity, channels, wait })
+}
+
+pub(super) fn sample(words: &Words) -> Result<Sample, UsageError> {
+    let Some(name) = words.value("--kind") else { return Ok(Sample::Of(Kind::Test)) };
+    if name == DIGEST {
+        return Ok(Sample::Digest);
+    }
+    let mut names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    names.push(DIGEST);
+    Kind::parse(name).map(Sample::Of).ok_or_else(|| unknown("kind", name, &names))
 }
