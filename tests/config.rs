@@ -12,6 +12,8 @@ use interrupt_callback::run::threads;
 
 #[path = "config/bots.rs"]
 mod bots;
+#[path = "config/callback.rs"]
+mod callback;
 #[path = "config/example.rs"]
 mod example;
 #[path = "config/leaks.rs"]

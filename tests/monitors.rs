@@ -221,6 +221,7 @@ fn shown(monitor: ClientStatus) -> (Value, String) {
         silences: Vec::new(),
         windows: Vec::new(),
         spot: None,
+        callbacks: Vec::new(),
         monitors: vec![monitor],
         desk: DeskStatus::default(),
     };

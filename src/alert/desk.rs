@@ -18,12 +18,13 @@ use crate::alert::save::{Failure, Saver, earliest};
 use crate::alert::sender::{DRAIN, MOST_WAITING, Report};
 use crate::alert::standing::{DeskStatus, Standing};
 use crate::alert::{Parcel, notes, route};
+use crate::callback::dispatch::Callbacks;
 use crate::clock::{self, Now, Tick};
 use crate::config::plan::ChannelKind;
 use crate::event::{Event, Id, Kind};
 use crate::run::board::Board;
 use crate::run::load::Small;
-use crate::run::threads::{SMALL_STACK, Stop, lock, spawn};
+use crate::run::threads::{Bell, SMALL_STACK, Stop, lock, spawn};
 
 /// Changes taken from the board under one lock.
 const TAKE: usize = 256;
@@ -68,6 +69,8 @@ pub struct Parts {
     pub status: Arc<Mutex<DeskStatus>>,
     /// Called with the id of an event that a channel other than `log` took.
     pub delivered: Box<dyn FnMut(Id) + Send>,
+    /// They hear of every event that is told here or by its host, as it comes.
+    pub callbacks: Option<Arc<Callbacks>>,
     /// For spreading attempts.
     pub chance: u32,
 }
@@ -99,6 +102,9 @@ struct Desk {
     stop: Stop,
     status: Arc<Mutex<DeskStatus>>,
     delivered: Box<dyn FnMut(Id) + Send>,
+    callbacks: Option<Arc<Callbacks>>,
+    /// Who waits for the state of the callbacks to be on disk.
+    records: Vec<Bell>,
     /// Some sender's queue was full.
     crowded: bool,
     /// When a failing disk was last told.
@@ -145,6 +151,8 @@ impl Desk {
             stop: parts.stop,
             status: parts.status,
             delivered: parts.delivered,
+            callbacks: parts.callbacks,
+            records: Vec::new(),
             crowded: false,
             disk_told: None,
             channels_fail: false,
@@ -183,7 +191,7 @@ impl Desk {
         let failing = self.saver.fails();
         while clock::tick() < stopped + LAST_SAVE {
             self.work(true);
-            if !self.has_pending() && self.saver.is_done(&self.outbox) {
+            if !self.has_pending() && !self.acts() && self.saver.is_done(&self.outbox) {
                 break;
             }
             self.wait((stopped + LAST_SAVE).since(clock::tick()));
@@ -206,6 +214,7 @@ impl Desk {
         let now = clock::now();
         self.note(false, &now);
         self.take(&now);
+        self.record();
         let failed = self.saver.fails();
         let lines = &self.lines;
         let standings = || show::standings_json(lines);
@@ -249,13 +258,14 @@ impl Desk {
 
     /// Takes changes from the board, its own ones first put there.
     fn take(&mut self, now: &Now) {
-        let changes: Vec<Change> = {
+        let (changes, overheard): (Vec<Change>, Vec<Event>) = {
             let mut state = self.board.lock();
             while !self.own.is_empty() && state.pending.has_room() {
                 state.pending.push(Some(self.own.remove(0)), After::Nothing);
             }
-            state.pending.take(TAKE)
+            (state.pending.take(TAKE), state.pending.take_overheard())
         };
+        overheard.iter().for_each(|event| self.act(event));
         self.outbox.incidents.expire(now.tick);
         for change in changes {
             if let After::Small { name, json } = &change.after {
@@ -263,6 +273,7 @@ impl Desk {
             }
             if let Some(event) = &change.event {
                 log::info!("{}", said(event, ": "));
+                self.act(event);
                 lock(&self.history).note(event);
             }
             let lines = &self.lines;
@@ -349,6 +360,7 @@ impl Desk {
                 }
             }
             Parcel::Asked(inquiry) => inquiry.answer(self.account(inquiry.id, now)),
+            Parcel::Record(saved) => self.records.push(saved),
             Parcel::Channels { channels, all } => self.change(channels, all, now),
         }
     }
@@ -381,32 +393,6 @@ impl Desk {
         }
     }
 
-    /// Tells that the disk fails, if it does.
-    fn disk_fails(&mut self, now: &Now) {
-        let Some(Failure { why, incident, .. }) = self.saver.failure() else {
-            return;
-        };
-        log::error!("state directory {} cannot be written: {why}; alerts are kept in memory", self.folder);
-        if self.disk_told.is_none_or(|told| now.tick >= told + DISK_NOTE_EVERY) {
-            self.disk_told = Some(now.tick);
-            self.own.push(notes::unwritable(*incident, &self.folder, why, now));
-        }
-    }
-
-    /// At a clean end no attempt counts as having ended the program.
-    fn unmark(&mut self) {
-        for line in &mut self.lines {
-            let Some((file, mark)) = line.mark.take() else {
-                continue;
-            };
-            if mark.count == 0 {
-                self.saver.unmark(file);
-            } else {
-                self.saver.mark(file, mark.to_json(), None);
-            }
-        }
-    }
-
     /// Tells the roster whether nobody at all can be reached: then this server may be the one that is cut off.
     fn look_at_the_channels(&mut self) {
         let mut own = self.lines.iter().filter(|line| line.plan.kind != ChannelKind::Log).peekable();
@@ -425,6 +411,7 @@ fn said(event: &Event, colon: &str) -> String {
 }
 
 mod change;
+mod disk;
 mod show;
 
 #[cfg(test)]

@@ -301,8 +301,9 @@ impl Voice<'_> {
         {
             title.push_str(&self.words.fill(self.words.lasted[0], "", Some(lasted), 0));
         }
-        if event.kind == Kind::Steady
-            && let Some(Fact::Text(state)) = event.fact(Field::State)
+        let last = if event.kind.is_of_callback() { Field::Callback } else { Field::State };
+        if (event.kind == Kind::Steady || event.kind.is_of_callback())
+            && let Some(Fact::Text(state)) = event.fact(last)
         {
             title = [&title, self.words.colon, &clean(&self.words.phrase(state), MAX_TITLE_NAME)].concat();
         }
@@ -370,6 +371,7 @@ fn tells(kind: Kind, field: Field) -> bool {
         Field::Count => matches!(kind, Kind::Lost | Kind::Flapping),
         Field::State => kind == Kind::Steady,
         Field::Headline | Field::Message | Field::Channel => kind == Kind::Message,
+        Field::Callback => kind.is_of_callback(),
         _ => false,
     }
 }

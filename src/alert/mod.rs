@@ -76,6 +76,9 @@ pub enum Parcel {
     Ended(usize),
     /// Somebody asks after what a script said.
     Asked(Inquiry),
+    /// The state of the callbacks that was put on the board before this is to be on disk now; rung once it is, or cannot
+    /// be.
+    Record(Bell),
     /// The configuration has changed.
     Channels {
         /// All channels there are now, in the order of the configuration.

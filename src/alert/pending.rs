@@ -11,6 +11,9 @@ use crate::keepalive::host::Record;
 /// Changes that may wait. A source that finds no room keeps its change due and offers it again.
 pub const MAX_PENDING: usize = 1024;
 
+/// Events told by others that may wait: the desk takes all of them at once, as soon as there is one.
+const MAX_OVERHEARD: usize = 256;
+
 /// What the state says once a change is told. It is saved with the event, so that after a crash between the two
 /// the event is read first and the state follows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -85,12 +88,13 @@ pub struct Change {
 pub struct Pending {
     last: u64,
     queue: VecDeque<Change>,
+    overheard: Vec<Event>,
 }
 
 impl Pending {
     /// A queue whose next change is number `last` + 1.
     pub fn after(last: u64) -> Pending {
-        Pending { last, queue: VecDeque::new() }
+        Pending { last, ..Pending::default() }
     }
 
     /// Whether one more change fits.
@@ -129,8 +133,20 @@ impl Pending {
         taken
     }
 
+    /// Somebody else tells `event`: callbacks hear of it all the same.
+    pub fn overhear(&mut self, event: Event) {
+        if self.overheard.len() < MAX_OVERHEARD {
+            self.overheard.push(event);
+        }
+    }
+
+    /// Takes what others tell.
+    pub fn take_overheard(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.overheard)
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.is_empty() && self.overheard.is_empty()
     }
 }

@@ -150,6 +150,17 @@ impl Saver {
         self.marks.push(WaitingMark { file, bytes, marked });
     }
 
+    /// Writes a small state as it is now and rings `saved`, as with a mark.
+    pub fn record(&mut self, name: &str, saved: Bell) {
+        match self.small.iter().find(|(known, _)| known == name) {
+            Some((_, small)) => {
+                let bytes = small.to_json();
+                self.mark(small_name(name), bytes, Some(saved));
+            }
+            None => saved.ring(),
+        }
+    }
+
     /// Removes an in-flight mark.
     pub fn unmark(&mut self, file: String) {
         self.marks.retain(|mark| mark.file != file);

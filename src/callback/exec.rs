@@ -3,20 +3,27 @@
 //! The program gets a process group of its own. At the deadline the group is asked to end (SIGTERM) and killed two
 //! seconds later. One loop feeds standard input, drains output and looks for the end; all pipes are non-blocking, so
 //! that neither a program that never reads nor a grandchild that keeps the output open can hold it up. A grandchild
-//! may outlive a program that ends by itself; it is let be.
+//! may outlive the program of an alert channel that ends by itself; it is let be. What a callback's program leaves in
+//! its group ends with it.
+
+mod output;
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus};
-use std::sync::Mutex;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::callback::exec::output::{Output, Pace};
+use crate::callback::reaper;
 use crate::clock::{Tick, tick};
-use crate::run::threads::{Bell, Stop, lock};
+use crate::config::plan::User;
+use crate::run::threads::{Stop, lock};
 
 /// From SIGTERM to SIGKILL.
 const MERCY: Duration = Duration::from_secs(2);
@@ -30,10 +37,14 @@ const DRAIN: Duration = Duration::from_millis(500);
 const REAP: Duration = Duration::from_millis(500);
 /// Killed programs that are not gone yet; beyond that none is started.
 const MAX_UNREAPED: usize = 8;
-/// Shortest and longest pause between two looks.
-const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
-/// Bytes moved through a pipe in one look.
+/// For what a program that ended leaves in its group: from SIGTERM to SIGKILL, if it still holds the output.
+const SWEEP: Duration = Duration::from_millis(200);
+/// Bytes moved through a pipe at once, …
 const CHUNK: usize = 16 * 1024;
+/// … and how often in one look: a program that says much is not slowed down by the pauses.
+const CHUNKS: usize = 32;
+/// The word by which this program's own binary reads its standard input to the end and does nothing else.
+pub const DRAIN_WORD: &str = "drain-output";
 
 /// Variables that concern this program and its service manager alone.
 const PRIVATE: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM"];
@@ -78,15 +89,59 @@ pub struct Outcome {
     pub dropped: u64,
 }
 
+/// What is run.
+#[derive(Clone, Copy)]
+pub struct Program<'a> {
+    /// Program and arguments.
+    pub argv: &'a [String],
+    /// Variables that are set.
+    pub envs: &'a [(String, String)],
+    /// Apart from the daemon: with no other variables, in a place of its own. `None`: as the daemon, plus `envs`.
+    pub apart: Option<Apart<'a>>,
+}
+
+/// How a program runs apart from the daemon. Its whole group ends with it.
+#[derive(Clone, Copy)]
+pub struct Apart<'a> {
+    /// Where.
+    pub dir: &'a Path,
+    /// As whom, without supplementary groups; `None` for the daemon's user.
+    pub user: Option<&'a User>,
+    /// At the end of the daemon it goes on: then the run ends as [`End::Stopped`] and nothing was killed.
+    pub outlives: bool,
+}
+
+/// Lets somebody else move the deadline of a run ahead.
+#[derive(Clone, Default)]
+pub struct Leash(Arc<Mutex<Option<Tick>>>);
+
+impl Leash {
+    /// The run ends at `until` at the latest.
+    pub fn shorten(&self, until: Tick) {
+        let mut leash = lock(&self.0);
+        *leash = Some(leash.map_or(until, |known| known.min(until)));
+    }
+
+    /// What is left of `deadline`.
+    pub fn cut(&self, deadline: Tick) -> Tick {
+        lock(&self.0).map_or(deadline, |until| until.min(deadline))
+    }
+}
+
 /// Runs `argv` with `input` on its standard input and `envs` added to the environment. Returns at the latest some
 /// three seconds after the deadline.
 pub fn run(argv: &[String], input: &[u8], envs: &[(String, String)], limits: &Limits, stop: &Stop) -> Outcome {
-    let mut output = Output { keep: limits.keep, head: Vec::new(), tail: Vec::new(), dropped: 0 };
-    let end = match start(argv, envs) {
+    run_on(&Program { argv, envs, apart: None }, input, limits, &Leash::default(), stop)
+}
+
+/// The same on a leash.
+pub fn run_on(program: &Program<'_>, input: &[u8], limits: &Limits, leash: &Leash, stop: &Stop) -> Outcome {
+    let mut output = Output::new(limits.keep);
+    let end = match start(program) {
         Err(error) => End::Failed(error),
         Ok(mut running) => {
-            let mut pace = Pace { stop, quiet: Bell::default(), pause: PAUSES[0] };
-            let end = running.watch(input, tick() + limits.time, &mut output, &mut pace);
+            let mut pace = Pace::new(stop);
+            let end = running.watch(input, tick() + limits.time, leash, &mut output, &mut pace);
             running.finish(&end, &mut output, &mut pace);
             end
         }
@@ -111,12 +166,22 @@ struct Running {
     stdin: Option<PipeWriter>,
     output: Option<PipeReader>,
     buffer: Vec<u8>,
+    /// Its group ends with it.
+    whole: bool,
+    /// It goes on when the daemon ends.
+    outlives: bool,
 }
 
-fn start(argv: &[String], envs: &[(String, String)]) -> io::Result<Running> {
-    let [program, args @ ..] = argv else { return Err(ErrorKind::InvalidInput.into()) };
+fn start(program: &Program<'_>) -> io::Result<Running> {
+    let [name, args @ ..] = program.argv else { return Err(ErrorKind::InvalidInput.into()) };
     let mut unreaped = lock(&UNREAPED);
-    unreaped.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    unreaped.retain_mut(|child| {
+        let there = matches!(child.try_wait(), Ok(None));
+        if !there {
+            reaper::reaped(child.id());
+        }
+        there
+    });
     if unreaped.len() >= MAX_UNREAPED {
         return Err(io::Error::new(ErrorKind::ResourceBusy, "killed programs are still there"));
     }
@@ -126,32 +191,57 @@ fn start(argv: &[String], envs: &[(String, String)]) -> io::Result<Running> {
     // The flag belongs to one end of a pipe alone: the program's own ends block as it expects.
     fcntl_setfl(&stdin, OFlags::NONBLOCK)?;
     fcntl_setfl(&output, OFlags::NONBLOCK)?;
-    let mut command = Command::new(program);
-    command.args(args).envs(envs.iter().map(|(name, value)| (name, value))).process_group(0);
+    let mut command = Command::new(name);
+    if let Some(apart) = &program.apart {
+        command.env_clear().current_dir(apart.dir);
+        if let Some(user) = apart.user {
+            // As root the library also drops the daemon's supplementary groups.
+            command.uid(user.uid).gid(user.gid);
+        }
+    }
+    command.args(args).process_group(0);
+    for (name, value) in program.envs {
+        command.env(name, value);
+    }
     command.stdin(its_stdin).stdout(its_output.try_clone()?).stderr(its_output);
     for name in PRIVATE {
         command.env_remove(name);
     }
-    let child = command.spawn()?;
+    let child = reaper::spawn(&mut command)?;
     let group = Pid::from_child(&child);
-    Ok(Running { child, group, stdin: Some(stdin), output: Some(output), buffer: vec![0; CHUNK] })
+    let (whole, outlives) = (program.apart.is_some(), program.apart.is_some_and(|apart| apart.outlives));
+    Ok(Running { child, group, stdin: Some(stdin), output: Some(output), buffer: vec![0; CHUNK], whole, outlives })
 }
 
 impl Running {
     /// Waits for the program's end or for the moment to kill it.
-    fn watch(&mut self, input: &[u8], mut deadline: Tick, output: &mut Output, pace: &mut Pace<'_>) -> End {
+    fn watch(
+        &mut self,
+        input: &[u8],
+        mut deadline: Tick,
+        leash: &Leash,
+        output: &mut Output,
+        pace: &mut Pace<'_>,
+    ) -> End {
         let mut unsent = input;
         let mut stopping = false;
         loop {
             let fed = self.feed(&mut unsent);
             let drained = self.drain(output);
+            if self.whole && self.is_over() {
+                self.sweep(output, pace);
+            }
             match self.child.try_wait() {
                 Ok(Some(status)) => return ended(status),
                 Ok(None) => {}
                 Err(error) => return End::Failed(error),
             }
             let now = tick();
+            deadline = leash.cut(deadline);
             if !stopping && pace.stop.is_stopped() {
+                if self.outlives {
+                    return End::Stopped;
+                }
                 stopping = true;
                 deadline = deadline.min(now + LEFT_AT_STOP);
             }
@@ -175,11 +265,49 @@ impl Running {
                     }
                 }
             }
+            End::Stopped if self.outlives => {
+                self.leave();
+                return;
+            }
             End::TimedOut | End::Stopped => {
                 self.kill(output, pace);
                 self.reap(pace);
+                return;
             }
             End::Failed(_) => {}
+        }
+        reaper::reaped(self.child.id());
+    }
+
+    /// Whether the program has ended: seen, but not reaped, so the group's number stays its own until it is killed.
+    fn is_over(&self) -> bool {
+        let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(self.group), how), Ok(None))
+    }
+
+    /// Ends what a program that has ended leaves in its group.
+    fn sweep(&mut self, output: &mut Output, pace: &mut Pace<'_>) {
+        self.signal(Signal::TERM);
+        let until = tick() + SWEEP;
+        while self.output.is_some() && tick() < until {
+            let moved = self.drain(output);
+            if self.output.is_some() {
+                pace.wait(moved, until.since(tick()));
+            }
+        }
+        self.signal(Signal::KILL);
+    }
+
+    /// Lets it go on without the daemon. Somebody must read what it says, or it would die of the first word.
+    fn leave(self) {
+        let Some(output) = self.output else { return };
+        let left = fcntl_setfl(&output, OFlags::empty()).map_err(io::Error::from).and_then(|()| {
+            let mut drain = Command::new("/proc/self/exe");
+            drain.arg(DRAIN_WORD).env_clear().process_group(self.group.as_raw_nonzero().get());
+            drain.stdin(Stdio::from(output)).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+        });
+        if let Err(error) = left {
+            log::warn!("process {} goes on, but what it says is not read: {error}", self.group.as_raw_nonzero());
         }
     }
 
@@ -191,10 +319,7 @@ impl Running {
             let moved = self.drain(output);
             let mercy = if pace.stop.is_stopped() { MERCY_AT_STOP } else { MERCY };
             let now = tick();
-            // Seen, but not reaped: so the group's number stays its own until it is killed.
-            let seen =
-                waitid(WaitId::Pid(self.group), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
-            if now >= asked + mercy || !matches!(seen, Ok(None)) {
+            if now >= asked + mercy || self.is_over() {
                 break;
             }
             pace.wait(moved, (asked + mercy).since(now));
@@ -212,6 +337,7 @@ impl Running {
             }
             pace.wait(false, until.since(now));
         }
+        reaper::reaped(self.child.id());
     }
 
     /// Signals the group. If nobody is left in it there is nothing to do, and a set-uid program that may not be
@@ -238,20 +364,19 @@ impl Running {
         true
     }
 
-    /// Reads what is there, up to one chunk; true if something moved.
+    /// Reads what is there, up to some chunks; true if something moved.
     fn drain(&mut self, output: &mut Output) -> bool {
-        let Some(pipe) = &mut self.output else { return false };
-        match pipe.read(&mut self.buffer) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => false,
-            Ok(0) | Err(_) => {
-                self.output = None;
-                true
-            }
-            Ok(read) => {
-                output.add(&self.buffer[..read]);
-                true
+        for chunk in 0..CHUNKS {
+            let Some(pipe) = &mut self.output else { return true };
+            match pipe.read(&mut self.buffer) {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                    return chunk > 0;
+                }
+                Ok(0) | Err(_) => self.output = None,
+                Ok(read) => output.add(&self.buffer[..read]),
             }
         }
+        true
     }
 }
 
@@ -262,133 +387,5 @@ fn ended(status: ExitStatus) -> End {
     }
 }
 
-/// How long to wait for the next look: little while something moves, then more and more.
-struct Pace<'a> {
-    stop: &'a Stop,
-    /// Rung by nobody: for the waits after the stop, which ends its own at once.
-    quiet: Bell,
-    pause: Duration,
-}
-
-impl Pace<'_> {
-    fn wait(&mut self, moved: bool, most: Duration) {
-        self.pause = if moved { PAUSES[0] } else { (self.pause * 2).min(PAUSES[1]) };
-        let time = self.pause.min(most);
-        if self.stop.is_stopped() {
-            self.quiet.wait(time);
-        } else {
-            self.stop.wait(time);
-        }
-    }
-}
-
-/// The beginning and the end of what was said.
-struct Output {
-    keep: usize,
-    head: Vec<u8>,
-    tail: Vec<u8>,
-    dropped: u64,
-}
-
-impl Output {
-    fn add(&mut self, bytes: &[u8]) {
-        let (first, rest) = bytes.split_at(bytes.len().min(self.keep - self.head.len()));
-        self.head.extend_from_slice(first);
-        self.tail.extend_from_slice(rest);
-        // Let it grow to twice its size, so that not every read moves all of it.
-        if self.tail.len() > 2 * self.keep {
-            self.trim();
-        }
-    }
-
-    fn trim(&mut self) {
-        let excess = self.tail.len().saturating_sub(self.keep);
-        self.tail.drain(..excess);
-        self.dropped += excess as u64;
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sh(script: &str, input: &[u8], limits: Limits) -> Outcome {
-        let argv = ["sh", "-c", script].map(str::to_owned);
-        run(&argv, input, &[("IC_X".to_owned(), "y z".to_owned())], &limits, &Stop::default())
-    }
-
-    const LONG: Limits = Limits { time: Duration::from_secs(60), keep: 64 };
-    const SHORT: Limits = Limits { time: Duration::from_millis(300), keep: 64 };
-
-    #[test]
-    fn input_output_environment_and_code() {
-        let outcome = sh("cat; echo \"$IC_X\" >&2; exit 3", b"in\n", LONG);
-        assert!(matches!(outcome.end, End::Exit(3)), "{outcome:?}");
-        assert_eq!(outcome.head, b"in\ny z\n");
-        assert!(matches!(sh("kill -9 $$", b"", LONG).end, End::Signal(9)));
-    }
-
-    #[test]
-    fn what_cannot_start_says_why() {
-        for (program, passing) in [("/nonexistent", false), ("/", false), ("", false)] {
-            let outcome = run(&[program.to_owned()], b"", &[], &LONG, &Stop::default());
-            let End::Failed(error) = outcome.end else { panic!("{program}") };
-            assert_eq!(is_passing(&error), passing, "{error}");
-        }
-        assert!(matches!(run(&[], b"", &[], &LONG, &Stop::default()).end, End::Failed(_)));
-        assert!(is_passing(&io::Error::from(Errno::MFILE)) && is_passing(&io::Error::from(Errno::AGAIN)));
-    }
-
-    #[test]
-    fn a_program_that_reads_nothing_or_says_much_holds_nobody_up() {
-        let large = vec![b'x'; 300_000];
-        assert!(matches!(sh("exit 0", &large, LONG).end, End::Exit(0)));
-        assert!(matches!(sh("sleep 60", &large, SHORT).end, End::TimedOut));
-        let outcome = sh("cat", &large, LONG);
-        assert!(matches!(outcome.end, End::Exit(0)));
-        assert_eq!((outcome.head.len(), outcome.tail.len(), outcome.dropped), (64, 64, 300_000 - 128));
-        assert!(matches!(sh("yes", b"", SHORT).end, End::TimedOut));
-    }
-
-    #[test]
-    fn the_beginning_and_the_end_are_kept() {
-        let outcome = sh("echo first; seq 1 99; echo last", b"", LONG);
-        assert!(outcome.head.starts_with(b"first\n1\n"), "{outcome:?}");
-        assert!(outcome.tail.ends_with(b"99\nlast\n"), "{outcome:?}");
-    }
-
-    #[test]
-    fn the_whole_group_dies_at_the_deadline() {
-        let script = "trap '' TERM; sleep 60 & echo $!; while :; do sleep 1; done";
-        let outcome = sh(script, b"", Limits { time: Duration::from_secs(3), keep: 64 });
-        assert!(matches!(outcome.end, End::TimedOut), "{outcome:?}");
-        let pid: i32 = str::from_utf8(&outcome.head).unwrap().trim().parse().unwrap();
-        let gone = |pid: i32| match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-            Err(_) => true,
-            Ok(stat) => stat.contains(") Z "),
-        };
-        let until = tick() + Duration::from_secs(10);
-        while !gone(pid) && tick() < until {
-            Stop::default().wait(Duration::from_millis(10));
-        }
-        assert!(gone(pid), "a grandchild outlived the kill");
-    }
-
-    #[test]
-    fn a_grandchild_that_keeps_the_output_open_is_not_waited_for() {
-        let before = tick();
-        let outcome = sh("sleep 30 & echo $!; exit 0", b"", LONG);
-        assert!(matches!(outcome.end, End::Exit(0)) && !outcome.head.is_empty(), "{outcome:?}");
-        assert!(tick().since(before) < Duration::from_secs(20));
-        let pid = str::from_utf8(&outcome.head).unwrap().trim().parse().ok().and_then(Pid::from_raw).unwrap();
-        rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    }
-
-    #[test]
-    fn the_end_of_the_program_ends_a_run() {
-        let stop = Stop::default();
-        stop.stop();
-        let argv = ["sleep", "60"].map(str::to_owned);
-        assert!(matches!(run(&argv, b"", &[], &LONG, &stop).end, End::Stopped));
-    }
-}
+mod tests;

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::alert::channel::http::host_of;
 use crate::cli::{mutter, say};
-use crate::config::plan::{Auth, Language, Plan};
+use crate::config::plan::{Act, Auth, Language, Plan};
 use crate::config::units::show_span;
 
 /// Exit code of a configuration that is wrong or empty (`EX_CONFIG` of sysexits.h).
@@ -88,6 +89,16 @@ fn summary(file: &str, plan: &Plan) -> String {
             ],
         );
     }
+    for callback in &plan.callbacks {
+        let kinds: Vec<&str> = callback.on.iter().map(|kind| kind.name()).collect();
+        let (what, which) = match &callback.act {
+            Act::Run(run) if run.argv[0] == "/bin/sh" && run.argv.len() == 3 => ("runs a shell line", ""),
+            Act::Run(run) => ("runs ", &*run.argv[0]),
+            Act::Call { hook, .. } => ("calls ", host_of(hook.url.reveal())),
+        };
+        let (after, before) = callback.after.as_ref().map_or(("", ""), |after| (", after ", after.as_str()));
+        line("callback ", &[&callback.name, ": on ", &kinds.join(", "), after, before, " ", what, which]);
+    }
     line("state    ", &[&plan.state_dir.to_string_lossy()]);
     line("control  ", &[&plan.control.to_string_lossy()]);
     text
@@ -108,7 +119,10 @@ mod tests {
         let text = "name = \"x\"\nprovider = \"AliCloud\"\n[keepalive.server]\nkey = { env = \"HOME\" }\n\
                     listen = \"127.0.0.1:1\"\n[keepalive.client]\nuri = \"ic://default:hunter2@[::1]\"\n\
                     [keepalive.upstream]\nurl = \"http://127.0.0.1/hunter2\"\n\
-                    [[window]]\ntime = \"23:05-4:30\"\nhosts = [\"web*\", \"nas\"]\n";
+                    [[window]]\ntime = \"23:05-4:30\"\nhosts = [\"web*\", \"nas\"]\n\
+                    [[callback]]\non = [\"interrupt\", \"offline\"]\nrun = [\"save\", \"hunter2\"]\n\
+                    [[callback]]\nname = \"x\"\non = [\"interrupt\"]\nafter = \"callback-1\"\nshell = \"hunter2\"\n\
+                    [[callback]]\non = [\"online\"]\nurl = \"http://127.0.0.1/hunter2\"\n";
         let plan = config::parse(text, "FILE", &Env::new(false, &[("HOME", "/h")])).unwrap();
         assert_eq!(
             summary("FILE", &plan),
@@ -120,6 +134,9 @@ mod tests {
              \x20 client   ic://default@[::1]:9080 every 30s, protocol 2\n\
              \x20 upstream asked every 30s\n\
              \x20 alert    log (log, en)\n\
+             \x20 callback callback-1: on interrupt, offline runs save\n\
+             \x20 callback x: on interrupt, after callback-1 runs a shell line\n\
+             \x20 callback callback-3: on online calls 127.0.0.1\n\
              \x20 state    /h/.local/state/interrupt-callback\n\
              \x20 control  /h/.local/state/interrupt-callback/control.sock\n"
         );

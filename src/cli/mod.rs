@@ -11,10 +11,11 @@ pub mod send;
 pub mod spot;
 pub mod test;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::callback::exec;
 use crate::config::{self, Env, Problem, Source};
 use args::{Args, Command};
 pub use check::EXIT_CONFIG;
@@ -30,6 +31,9 @@ pub const EXIT_DENIED: u8 = 77;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == exec::DRAIN_WORD) {
+        return drain();
+    }
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(error) => {
@@ -83,6 +87,18 @@ pub fn main() -> ExitCode {
         Command::Test { names, kind } => test::run(&plan, &names, kind),
         Command::Leave => remote::leave(&plan),
         _ => crate::run::daemon(plan, source, env, &asked),
+    }
+}
+
+/// Reads what a callback says that has outlived its daemon, which it would die of if nobody did.
+fn drain() -> ExitCode {
+    let (mut said, mut bytes) = (std::io::stdin().lock(), [0; 4096]);
+    loop {
+        match said.read(&mut bytes) {
+            Ok(0) => return ExitCode::SUCCESS,
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return EXIT_FAILURE.into(),
+            _ => {}
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use Kind as K;
 const INSTANCE: [Field; 4] = [F::Provider, F::Instance, F::Zone, F::InstanceType];
 
 /// Which facts go with an event of each kind, besides [`INSTANCE`].
-const FACTS: [(Kind, &[Field]); 33] = [
+const FACTS: &[(Kind, &[Field])] = &[
     (K::Interrupt, &[F::Deadline, F::Action]),
     (K::InterruptWithdrawn, &[F::Deadline, F::Duration]),
     (K::Offline, &[F::LastBeat, F::Server, F::Note]),
@@ -45,6 +45,9 @@ const FACTS: [(Kind, &[Field]); 33] = [
     (K::ConfigAccepted, &[F::Path]),
     (K::Restarts, &[F::Count, F::Hint]),
     (K::Message, &[F::Headline, F::Message]),
+    (K::CallbackDone, &[F::Callback, F::Cause, F::ExitCode, F::Duration]),
+    (K::CallbackFailed, &[F::Callback, F::Cause, F::Signal, F::Duration, F::Output]),
+    (K::CallbackUnknown, &[F::Callback, F::Cause]),
     (K::Test, &[]),
 ];
 
@@ -77,6 +80,11 @@ fn fact(kind: Kind, field: Field, now: &Now) -> Fact {
         F::Lead => return Fact::Span(Duration::from_secs(300)),
         F::Uptime => return Fact::Span(Duration::from_secs(42)),
         F::Count => return Fact::Number(5),
+        F::ExitCode => return Fact::Number(0),
+        F::Signal => return Fact::Number(9),
+        F::Callback => "save",
+        F::Cause => "interrupt web-1@example",
+        F::Output => "tar: /mnt/share: No space left on device",
         F::Provider => "AliCloud",
         F::Instance => "i-bp1example0000000001",
         F::Region => "cn-hangzhou",

@@ -4,7 +4,7 @@ mod bots;
 mod email;
 mod service;
 mod way;
-mod webhook;
+pub mod webhook;
 
 use std::time::Duration;
 

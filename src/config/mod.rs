@@ -14,8 +14,10 @@ mod table;
 mod secrets;
 pub mod template;
 pub(crate) mod url;
+mod user;
 
 mod alert;
+mod callback;
 mod keepalive;
 mod window;
 
@@ -203,6 +205,7 @@ fn whole(mut root: Table<'_>) -> Plan {
         server.windows = windows;
     }
     let channels = alert::channels(&mut root, language);
+    let callbacks = callback::callbacks(&mut root, language);
     root.finish();
     Plan {
         name: name.unwrap_or_default(),
@@ -213,6 +216,7 @@ fn whole(mut root: Table<'_>) -> Plan {
         clients: beats.clients,
         upstream: beats.upstream,
         channels,
+        callbacks,
         state_dir,
         // Two daemons that are told apart by their sockets must not share the last-beat times beside them.
         runtime_dir: control.parent().map_or(runtime_dir, Path::to_path_buf),

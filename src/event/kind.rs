@@ -136,11 +136,22 @@ kinds! {
     Restarts = "restarts", Warning, Single;
     /// A script or a person tells something, with `send`.
     Message = "message", Info, Single;
+    /// A callback ended well.
+    CallbackDone = "callback.done", Info, Single;
+    /// A callback failed, was killed at its limit, or could not be started.
+    CallbackFailed = "callback.failed", Warning, Single;
+    /// The daemon ended while a callback ran.
+    CallbackUnknown = "callback.unknown", Warning, Single;
     /// Somebody asked whether alerts arrive.
     Test = "test", Info, Single;
 }
 
 impl Kind {
+    /// Whether it tells how a callback ended.
+    pub fn is_of_callback(self) -> bool {
+        matches!(self, Kind::CallbackDone | Kind::CallbackFailed | Kind::CallbackUnknown)
+    }
+
     /// The kind of that name.
     pub fn parse(name: &str) -> Option<Kind> {
         Kind::ALL.iter().copied().find(|kind| kind.name() == name)
@@ -230,6 +241,16 @@ fields! {
     Headline = "headline";
     /// What else they tell, in several lines.
     Message = "message";
+    /// The callback concerned.
+    Callback = "callback";
+    /// The event that started it: its kind and subject.
+    Cause = "cause";
+    /// How a program ended.
+    ExitCode = "exit_code";
+    /// The signal that ended a program.
+    Signal = "signal";
+    /// The beginning and the end of what a program said.
+    Output = "output";
 }
 
 impl Field {

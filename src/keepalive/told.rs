@@ -249,6 +249,13 @@ pub fn take_in(host: &mut Host, notice: &Notice, new: bool, now: &Now) -> bool {
     true
 }
 
+/// Has callbacks hear of the carried event that came last: its host tells it.
+pub fn overheard(name: &str, host: &Host, server: &str, now: &Now, pending: &mut Pending) {
+    if let Some(carried) = host.carried.last() {
+        pending.overhear(told_for(name, carried, server, now));
+    }
+}
+
 /// When something of the host is due: its silence, its end, or a carried event that this server must tell.
 pub fn due_at(host: &Host) -> Tick {
     let carried = host.carried.iter().filter(|carried| !carried.done);

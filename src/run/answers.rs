@@ -9,6 +9,7 @@ use crate::alert::history::History;
 use crate::alert::pending::After;
 use crate::alert::route::glob_matches;
 use crate::alert::standing::DeskStatus;
+use crate::callback::dispatch::Callbacks;
 use crate::clock::{self, Tick};
 use crate::config::problem::quoted;
 use crate::control::Answer;
@@ -41,6 +42,8 @@ pub struct Answers {
     pub to_desk: SyncSender<Parcel>,
     /// The state directory.
     pub folder: String,
+    /// What is done about events.
+    pub callbacks: Arc<Callbacks>,
     /// The last incidents.
     pub history: Arc<Mutex<History>>,
     /// The simulated outage that has not ended yet.
@@ -86,6 +89,7 @@ impl Answers {
             held,
             spot: parts.spot().map(|spot| lock(spot).clone()),
             monitors: parts.clients().iter().map(|client| client.status()).collect(),
+            callbacks: self.callbacks.standings(),
             desk: lock(&self.desk).clone(),
         };
         Ok((u8::from(!status.well()), if json { status.json() } else { status.table() }))

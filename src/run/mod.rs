@@ -38,7 +38,9 @@ use crate::alert::Parcel;
 use crate::alert::pending::Pending;
 use crate::alert::standing::DeskStatus;
 use crate::alert::{desk, history};
-use crate::cli::{EXIT_CONFIG, EXIT_FAILURE, fail};
+use crate::callback::dispatch::Callbacks;
+use crate::callback::{privilege, reaper, state as callback};
+use crate::cli::{EXIT_CONFIG, EXIT_DENIED, EXIT_FAILURE, fail};
 use crate::clock::{self, Now};
 use crate::config::plan::Plan;
 use crate::config::units::show_span;
@@ -74,6 +76,16 @@ const SHUTDOWN: Duration = Duration::from_millis(3900);
 const FIRST_BEATS: Duration = Duration::from_secs(15);
 /// How often the end of a thread is looked for during the shutdown.
 const LOOK: Duration = Duration::from_millis(5);
+/// The small states.
+const SMALL_STATES: [&str; 7] = [
+    callback::STATE_NAME,
+    spot::STATE_NAME,
+    starts::STATE_NAME,
+    silences::STATE_NAME,
+    reload::STATE_NAME,
+    monitors::STATE_NAME,
+    history::STATE_NAME,
+];
 
 /// Has SIGHUP set a flag, which [`daemon`] looks at once it can read the configuration again: until then the signal would
 /// end the program.
@@ -96,6 +108,10 @@ pub fn daemon(plan: Plan, source: Source, env: Env, asked: &AtomicBool) -> ExitC
     abort_on_panic();
     for warning in &plan.warnings {
         log::warn!("{warning}");
+    }
+    if let Err(why) = privilege::check(&plan.callbacks) {
+        log::error!("{why}");
+        return EXIT_DENIED.into();
     }
     match Daemon::start(plan, source, env, zone) {
         Ok(daemon) => {
@@ -155,15 +171,7 @@ impl Daemon {
             log::warn!("{folder}: in memory, alerts and roster do not survive a reboot");
         }
         let now = clock::now();
-        let small = [
-            spot::STATE_NAME,
-            starts::STATE_NAME,
-            silences::STATE_NAME,
-            reload::STATE_NAME,
-            monitors::STATE_NAME,
-            history::STATE_NAME,
-        ];
-        let loaded = load(&plan.state_dir, &small, restore::is_shard);
+        let loaded = load(&plan.state_dir, &SMALL_STATES, restore::is_shard);
         let (to_desk, inbox) = sync_channel(DESK_QUEUE);
         let board = board(&plan, &loaded, &to_desk, &zone, &now);
         let stop = Stop::default();
@@ -172,6 +180,11 @@ impl Daemon {
         let resolver = Arc::new(Resolver::default());
         let carry = Arc::new(Carry::default());
         let desk_status = Arc::new(Mutex::new(DeskStatus::default()));
+        // Before the desk, so that nothing is told that they do not hear of.
+        let callbacks = Callbacks::new(board.clone(), to_desk.clone(), resolver.clone(), stop.clone());
+        let callbacks = start_callbacks(callbacks, &plan, &loaded, &zone)?;
+        reaper::start(&stop)?;
+        let unheard = restore::fresh(&loaded, &now);
         let (notices, delivered) = restore::spot(&loaded);
         let history = Arc::new(Mutex::new(restore::history(&loaded)));
         let told = loaded.small(monitors::STATE_NAME).map(|small| &*small.json);
@@ -192,6 +205,7 @@ impl Daemon {
             stop: stop.clone(),
             status: desk_status.clone(),
             delivered: Box::new(move |id| taken.delivered(id)),
+            callbacks: Some(callbacks.clone()),
             chance: chance()?,
         })?;
         let ask = to_desk.clone();
@@ -199,6 +213,7 @@ impl Daemon {
             stop: stop.clone(),
             board: board.clone(),
             carry,
+            callbacks: callbacks.clone(),
             resolver,
             desk: to_desk,
             store: Some(to_store),
@@ -209,6 +224,7 @@ impl Daemon {
         let control = plan.control.clone();
         let mut parts = Parts::new(base, run);
         parts.apply(plan, zone, &mut String::new())?;
+        unheard.iter().for_each(|event| callbacks.hear(event));
         let ready = ready(&parts);
         let reloader = Arc::new(Reloader::new(source, env, stop.clone(), board.clone(), parts, rejected.as_ref()));
         let answers = Answers {
@@ -217,6 +233,7 @@ impl Daemon {
             board: board.clone(),
             desk: desk_status,
             to_desk: ask,
+            callbacks,
             history,
             folder,
             simulated: None,
@@ -317,6 +334,14 @@ fn board(plan: &Plan, loaded: &Loaded, desk: &SyncSender<Parcel>, zone: &Zone, n
     }
     restore::tell_damage(&board, loaded, plan, &me, now);
     board
+}
+
+/// The callbacks, which go on where the last run ended.
+fn start_callbacks(callbacks: Callbacks, plan: &Plan, loaded: &Loaded, zone: &Zone) -> io::Result<Arc<Callbacks>> {
+    let (callbacks, me) = (Arc::new(callbacks), identity(&plan.name));
+    callbacks.restore(loaded.json(callback::STATE_NAME).as_ref(), &me, &plan.callbacks);
+    callbacks.apply(&plan.callbacks, &me, zone)?;
+    Ok(callbacks)
 }
 
 /// The line that says what runs.

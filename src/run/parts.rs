@@ -1,5 +1,6 @@
 //! The parts of the program that follow the configuration, built the same way at the start and at a reload.
 
+mod act;
 mod change;
 
 use std::io;
@@ -13,6 +14,7 @@ use crate::alert::channel::{self, ChannelState, Tools};
 use crate::alert::hours::Hours;
 use crate::alert::line::Channel;
 use crate::alert::sender::Deliver;
+use crate::callback::dispatch::Callbacks;
 use crate::clock;
 use crate::config::plan::{ChannelPlan, ClientPlan, Plan, ServerPlan, UpstreamPlan};
 use crate::keepalive::carry::Carry;
@@ -42,6 +44,8 @@ pub struct Base {
     pub board: Arc<Board>,
     /// What beats carry.
     pub carry: Arc<Carry>,
+    /// What is done about events.
+    pub callbacks: Arc<Callbacks>,
     /// Names.
     pub resolver: Arc<Resolver>,
     /// The way to the desk.
@@ -146,6 +150,7 @@ impl Parts {
     /// Ends what runs; returns the threads that are to be waited for. Nothing can be applied any more.
     pub fn close(&mut self) -> Vec<JoinHandle<()>> {
         self.base.store = None;
+        self.base.callbacks.close();
         let mut threads = Vec::new();
         if let Some(serving) = self.serving.take() {
             serving.stop();
@@ -188,11 +193,12 @@ impl Parts {
         if let Some(old) = &old {
             self.tell(&old.channels, &plan.channels, rezoned, said);
         }
+        let acted = self.act(old.as_ref(), &plan, said);
         let polled = self.poll(old.as_ref(), &plan, renamed, said);
         let witnessed = self.witness(old.as_ref(), plan.upstream.as_ref(), said);
         let paced = self.pace();
         self.plan = Some(plan);
-        let result = served.and(beaten).and(polled).and(witnessed).and(paced);
+        let result = served.and(beaten).and(acted).and(polled).and(witnessed).and(paced);
         self.lacking = result.is_err();
         result
     }

@@ -9,6 +9,7 @@ use log::Level;
 use serde_json::Value;
 
 use crate::alert::pending::After;
+use crate::callback::privilege;
 use crate::cli::{EXIT_CONFIG, EXIT_FAILURE};
 use crate::clock;
 use crate::config::plan::Plan;
@@ -179,6 +180,7 @@ impl Reloader {
         if let Some(why) = plan.idle() {
             return Err(alone("", why.to_owned()));
         }
+        privilege::check(&plan.callbacks).map_err(|why| alone("callback", why))?;
         match Zone::load(plan.timezone.as_deref()) {
             Ok(zone) => Ok((plan, zone)),
             Err(error) => Err(alone("timezone", error.to_string())),

@@ -3,9 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::alert::history::{self, History};
 use crate::alert::pending::After;
+use crate::alert::record::Saved;
+use crate::callback::limit::deadline;
 use crate::clock::Now;
 use crate::config::Plan;
 use crate::event::{Event, Field, Id, Kind, Moment};
@@ -19,6 +22,8 @@ use crate::run::board::Board;
 use crate::run::load::Loaded;
 use crate::spot;
 
+/// How long after an event the start of its callbacks is made up for, if the daemon ended in between.
+const FRESH: Duration = Duration::from_secs(300);
 /// Bytes of the file of last-beat times: 10,000 lines of some 35.
 const MAX_BEATS: u64 = 1024 * 1024;
 
@@ -63,6 +68,19 @@ pub fn roster(loaded: &Loaded, rules: Rules, state: &Path, runtime: &Path, now: 
         }
     }
     (roster, last)
+}
+
+/// What was told at most so long ago, or whose deadline is still to come, and may have been written before a callback
+/// could start: callbacks know what they have heard.
+pub fn fresh(loaded: &Loaded, now: &Now) -> Vec<Event> {
+    let mut fresh = Vec::new();
+    for Saved { event, .. } in &loaded.outbox.records {
+        let lately = event.at.tick(now).is_some_and(|at| now.tick.since(at) < FRESH);
+        if lately || deadline(event, now).is_some_and(|deadline| deadline > now.tick) {
+            fresh.push(event.clone());
+        }
+    }
+    fresh
 }
 
 /// The state of the notices, and whether a channel has taken the one that stands.

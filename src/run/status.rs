@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::alert::message;
 use crate::alert::retry::ChannelState;
 use crate::alert::standing::{ChannelStatus, DeskStatus};
+use crate::callback::rules;
 use crate::clock::{Now, Tick, Wall, millis};
 use crate::config::plan::{Language, Window};
 use crate::event::Moment;
@@ -19,6 +20,7 @@ use crate::spot::SpotStatus;
 use crate::spot::tracker::SpotState;
 use crate::zone::Zone;
 
+mod callback;
 mod host;
 
 /// Everything at one moment.
@@ -47,6 +49,8 @@ pub struct Status<'a> {
     pub spot: Option<SpotStatus>,
     /// Heartbeat servers this host beats to.
     pub monitors: Vec<ClientStatus>,
+    /// What is done about events.
+    pub callbacks: Vec<rules::Standing>,
     /// Alert channels and the outbox.
     pub desk: DeskStatus,
 }
@@ -193,7 +197,9 @@ impl Status<'_> {
             }
             out.close('}');
         }
-        out.close(']').key("state").open('{').key("path").text(self.folder);
+        out.close(']');
+        self.callbacks_json(&mut out);
+        out.key("state").open('{').key("path").text(self.folder);
         maybe(&mut out, "problem", self.state_problem().as_deref());
         out.close('}').close('}');
         let mut text = out.into_string();
@@ -254,6 +260,7 @@ impl Status<'_> {
             rows.row(&[&channel.name, state, &channel.queued.to_string(), &words]);
         }
         rows.columns(&mut text);
+        self.callbacks_table(&mut text);
         if self.server.is_some() {
             text.push('\n');
             self.hosts_table(&mut text);

@@ -63,7 +63,7 @@ fn the_example_is_valid_with_every_key() {
     };
     let plan = config::parse(&text, "all.toml", &env).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert_eq!(plan.warnings, [""; 0]);
-    assert_eq!((plan.clients.len(), plan.channels.len()), (2, 22));
+    assert_eq!((plan.clients.len(), plan.channels.len(), plan.callbacks.len()), (2, 22, 3));
     assert_eq!(plan.channels.iter().find(|c| c.name == "ops").unwrap().only, [Kind::Interrupt, Kind::Offline]);
     assert!(plan.channels.iter().any(|c| c.quiet == Some(Quiet { from: 22 * 60, to: 7 * 60 })));
 }
@@ -97,6 +97,7 @@ fn the_example_has_every_key_there_is() {
         "alert.command",
         "alert.email",
         "alert.log",
+        "callback",
     ];
     let services = PRESETS.iter().map(|row| ["alert.", row.name].concat());
     let sections: Vec<String> = sections.into_iter().map(str::to_owned).chain(services).collect();
@@ -104,7 +105,7 @@ fn the_example_has_every_key_there_is() {
     for section in sections.iter().map(String::as_str) {
         let head = match section {
             "" => String::new(),
-            "window" => "[[window]]\n".to_owned(),
+            "window" | "callback" => format!("[[{section}]]\n"),
             _ => format!("[{section}]\n"),
         };
         let told = lines(&format!("{head}zzzzzzzzzzzzzzzz = 1"));
@@ -114,7 +115,9 @@ fn the_example_has_every_key_there_is() {
     }
     // Tables show as their own keys, not as keys of the table above.
     let below = ["server", "client", "upstream", "server.users"].map(|table| format!("keepalive.{table}"));
-    for table in ["spot", "keepalive", "window", "alert"].into_iter().chain(below.iter().map(String::as_str)) {
+    for table in
+        ["spot", "keepalive", "window", "alert", "callback"].into_iter().chain(below.iter().map(String::as_str))
+    {
         assert!(known.remove(table), "{table}");
     }
 

@@ -38,6 +38,14 @@ proxy = \"http://me:SECRET-16-a1b2c3d4e5@proxy.example.org:3128\"
 server = \"http://10.0.0.1\"
 token = \"SECRET-17-a1b2c3d4e5\"
 room = \"SECRET-18-a1b2c3d4e5\"
+[[callback]]
+on = [\"interrupt\"]
+run = [\"save\"]
+env = { TOKEN = \"SECRET-16-a1b2c3d4e5\" }
+[[callback]]
+on = [\"offline\"]
+url = \"https://hooks.example.org/SECRET-17-a1b2c3d4e5\"
+after = \"callback-1\"
 ";
 
 /// A part of a secret is as bad as the whole.

@@ -1,7 +1,7 @@
 //! Channels: what each kind sends, and what its answer means.
 
 mod bot;
-mod command;
+pub mod command;
 pub mod compose;
 mod dingtalk;
 #[cfg(feature = "email")]

@@ -51,6 +51,7 @@ impl Daemon {
         let to_desk = desk.clone();
         let thread = start(Parts {
             history: Arc::default(),
+            callbacks: None,
             board: Arc::clone(&board),
             inbox,
             desk,

@@ -1,6 +1,7 @@
 //! Chinese.
 
 use super::Words;
+use crate::callback::result;
 use crate::event::Field as F;
 use crate::event::Kind as K;
 use crate::fetch::{FetchError as E, TlsError as T};
@@ -41,6 +42,9 @@ pub(super) static WORDS: Words = Words {
         (K::ConfigAccepted, ["配置生效", "{who}：新配置已生效", ""]),
         (K::Restarts, ["频繁重启", "{who}：守护进程 10 分钟内启动了三次", ""]),
         (K::Message, ["消息", "来自 {who} 的消息", ""]),
+        (K::CallbackDone, ["回调完成", "{who}：回调已完成", ""]),
+        (K::CallbackFailed, ["回调失败", "{who}：回调失败", ""]),
+        (K::CallbackUnknown, ["回调中断", "{who}：回调运行期间守护进程退出", ""]),
         (K::Test, ["测试", "来自 {who} 的测试消息", ""]),
     ],
     labels: &[
@@ -75,6 +79,11 @@ pub(super) static WORDS: Words = Words {
         (F::Note, "备注"),
         (F::Headline, "标题"),
         (F::Message, "消息"),
+        (F::Callback, "回调"),
+        (F::Cause, "起因"),
+        (F::ExitCode, "退出码"),
+        (F::Signal, "信号"),
+        (F::Output, "输出"),
     ],
     own_labels: &[
         (K::InterruptWithdrawn, F::Deadline, "原定回收"),
@@ -89,6 +98,8 @@ pub(super) static WORDS: Words = Words {
         (K::Offline, F::Count, "期间已恢复"),
         (K::Steady, F::Count, "变化次数"),
         (K::Steady, F::Duration, "波动时长"),
+        (K::CallbackDone, F::Duration, "用时"),
+        (K::CallbackFailed, F::Duration, "用时"),
     ],
     reclaim: ["{who} 将在 {time}后被回收", "{who} 原定于 {time}前被回收"],
     changed: "（有变更）",
@@ -143,6 +154,13 @@ pub(super) static WORDS: Words = Words {
         ("retire", "下线"),
         ("maintenance", "维护"),
         (starts::HINT, "原因请查看其日志"),
+        (result::LATE, "超时，已终止"),
+        (result::STOPPED, "守护进程退出，已终止"),
+        (result::UNKNOWN, "结果未知：运行期间守护进程退出"),
+        (result::NEVER_STARTED, "未启动：轮到它之前守护进程已退出"),
+        (result::CROWDED, "未启动：等待的事件过多"),
+        (result::HANGS, "卡住且无法终止：磁盘是否无响应？"),
+        (result::EXPIRED, "未启动：轮到它之前期限已过"),
         (tracker::LAPSED, "原定时间已过 15 分钟以上，本机仍在"),
         (service::WRONG_CLOUD, "请检查 provider：改对之前收不到回收通知"),
         (alicloud::SERVICE.silence, "本机是否在阿里云上，能否访问 100.100.100.200（容器、防火墙、VPN）？"),

@@ -332,7 +332,11 @@ impl Roster {
         let Some(host) = self.hosts.get_mut(heard.name) else { return };
         let mut changed = false;
         for (index, notice) in notices.iter().enumerate() {
-            changed |= told::take_in(host, notice, foreign >> index & 1 == 0, now);
+            let news = told::take_in(host, notice, foreign >> index & 1 == 0, now);
+            if news && notice.told {
+                told::overheard(heard.name, host, &server, now, pending);
+            }
+            changed |= news;
         }
         changed |= told::tell_carried(heard.name, host, &server, now, pending);
         self.next_due = self.next_due.min(told::due_at(host));
