@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::callback::result::{Ending, NEVER_STARTED, Outcome};
-use crate::callback::rules::Job;
+use crate::callback::rules::{Job, MAX_HEARD};
 use crate::event::{Event, Id};
 use crate::json::{self, Writer};
 
@@ -58,7 +58,7 @@ pub fn write(heard: &[Id], jobs: &[Job]) -> String {
 /// Reads what [`write`] wrote; what makes no sense is left out.
 pub fn read(state: &Value) -> (Vec<Id>, Vec<CutOff>) {
     let (mut heard, mut jobs) = (Vec::new(), Vec::new());
-    for id in json::list(state, "heard") {
+    for id in json::list(state, "heard").iter().take(MAX_HEARD) {
         heard.extend(id.as_u64().map(Id));
     }
     for job in json::list(state, "jobs").iter().take(MAX_JOBS) {
@@ -68,4 +68,63 @@ pub fn read(state: &Value) -> (Vec<Id>, Vec<CutOff>) {
         }
     }
     (heard, jobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::alert::testing::{at, event};
+    use crate::callback::rules::Rules;
+    use crate::config;
+    use crate::event::{Field, Kind};
+
+    #[test]
+    fn what_runs_and_waits_survives_and_damage_is_left_out() {
+        let text = "[[callback]]\non = [\"offline\"]\nshell = \"x\"\n".repeat(2);
+        let plan = config::parse(&text, "c.toml", &config::Env::default()).unwrap();
+        let mut rules = Rules::new(vec![Id(1), Id(u64::MAX)]);
+        rules.apply(&plan.callbacks);
+        let first = event(Kind::Offline, 5, "nas\"\n").with_text(Field::Reason, "left out");
+        rules.hear(&Arc::new(first.clone()), &at(0));
+        assert_eq!(rules.step(&at(0)).len(), 2);
+        rules.hear(&Arc::new(event(Kind::Offline, 6, "x")), &at(0));
+        let saved = write(rules.heard(), rules.jobs());
+        let (heard, jobs) = read(&json::read(saved.as_bytes()).unwrap());
+        assert_eq!((&heard[..], heard.len()), (rules.heard(), 4));
+        let seen: Vec<(&str, &str, bool)> =
+            jobs.iter().map(|job| (&*job.callback, &*job.event.subject, job.began)).collect();
+        let nas = "nas\"\n";
+        assert_eq!(
+            seen,
+            [
+                ("callback-1", nas, true),
+                ("callback-2", nas, true),
+                ("callback-1", "x", false),
+                ("callback-2", "x", false)
+            ]
+        );
+        assert_eq!(jobs[0].event, Event { facts: Vec::new(), ..first });
+        assert_eq!(
+            (jobs[0].outcome().ending, jobs[2].outcome().ending.words()),
+            (Ending::Unknown, NEVER_STARTED.to_owned())
+        );
+        // Whatever a disk makes of it.
+        let mut seed = 7_u64;
+        for _ in 0..3000 {
+            let mut bytes = saved.clone().into_bytes();
+            for _ in 0..3 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let place = (seed >> 33) as usize % bytes.len();
+                bytes[place] = b"0\"[]{},:x"[(seed >> 20) as usize % 9];
+            }
+            if let Some(value) = json::read(&bytes) {
+                assert!(read(&value).1.len() <= MAX_JOBS);
+            }
+        }
+        for odd in ["1", "{}", "{\"heard\":[\"x\",-1],\"jobs\":[1,{\"callback\":3}]}"] {
+            assert_eq!(read(&json::read(odd.as_bytes()).unwrap()), (Vec::new(), Vec::new()), "{odd}");
+        }
+    }
 }

@@ -79,3 +79,55 @@ fn the_end_of_the_program_ends_a_run() {
     let argv = ["sleep", "60"].map(str::to_owned);
     assert!(matches!(run(&argv, b"", &[], &LONG, &stop).end, End::Stopped));
 }
+
+fn apart(script: &str, outlives: bool, leash: &Leash, stop: &Stop) -> Outcome {
+    let argv = ["/bin/sh", "-c", script].map(str::to_owned);
+    let envs = [("PATH".to_owned(), "/usr/bin:/bin".to_owned()), ("IC_X".to_owned(), "y".to_owned())];
+    let apart = Apart { dir: Path::new("/usr"), user: None, outlives };
+    let limits = Limits { keep: 4096, ..LONG };
+    run_on(&Program { argv: &argv, envs: &envs, apart: Some(apart) }, b"in", &limits, leash, stop)
+}
+
+fn is_gone(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+}
+
+#[test]
+fn apart_there_is_nothing_of_the_daemon() {
+    let outcome = apart("pwd; cat; echo; env", false, &Leash::default(), &Stop::default());
+    assert!(matches!(outcome.end, End::Exit(0)), "{outcome:?}");
+    let said = String::from_utf8(outcome.head).unwrap();
+    let mut lines = said.lines();
+    assert_eq!((lines.next(), lines.next()), (Some("/usr"), Some("in")));
+    for line in lines {
+        let name = line.split('=').next().unwrap();
+        assert!(["PATH", "IC_X", "PWD", "OLDPWD", "SHLVL", "_"].contains(&name), "{line}");
+    }
+}
+
+#[test]
+fn apart_the_group_ends_with_its_program() {
+    for redirected in ["", " >/dev/null 2>&1"] {
+        let script = format!("trap '' TERM; sleep 60{redirected} & echo $!; exit 5");
+        let outcome = apart(&script, false, &Leash::default(), &Stop::default());
+        assert!(matches!(outcome.end, End::Exit(5)), "{outcome:?}");
+        let pid = str::from_utf8(&outcome.head).unwrap().trim().to_owned();
+        let until = tick() + Duration::from_secs(10);
+        while !is_gone(&pid) && tick() < until {
+            Stop::default().wait(Duration::from_millis(10));
+        }
+        assert!(is_gone(&pid), "{redirected}");
+    }
+}
+
+#[test]
+fn a_leash_can_only_be_shortened() {
+    let leash = Leash::default();
+    assert_eq!(leash.cut(Tick(50)), Tick(50));
+    leash.shorten(Tick(30));
+    leash.shorten(Tick(40));
+    assert_eq!((leash.cut(Tick(50)), leash.cut(Tick(20))), (Tick(30), Tick(20)));
+    leash.shorten(tick());
+    let outcome = apart("exec sleep 60", false, &leash, &Stop::default());
+    assert!(matches!(outcome.end, End::TimedOut), "{outcome:?}");
+}
