@@ -127,7 +127,7 @@ impl Callbacks {
         let before = inner.rules.jobs().len();
         let actions = inner.rules.hear(&Arc::new(event.clone()), &now);
         let news = inner.rules.jobs().len() != before || !actions.is_empty();
-        inner.refuse(&actions, &now);
+        inner.obey(&actions, &now);
         inner.dirty |= news;
         drop(inner);
         say_dropped(&actions);
@@ -165,22 +165,14 @@ impl Callbacks {
         let mut inner = lock(&self.inner);
         let actions = inner.rules.step(&now);
         inner.dirty |= !actions.is_empty();
-        inner.refuse(&actions, &now);
+        inner.obey(&actions, &now);
         let mut starts = Vec::new();
         for action in &actions {
-            match action {
-                Action::Start(start) => {
-                    let leash = Leash::default();
-                    let waits = matches!(&start.plan.act, Act::Run(run) if !run.outlives);
-                    inner.runs.push((start.number, leash.clone(), waits));
-                    starts.push((start.clone(), leash));
-                }
-                Action::Shorten(number, until) => {
-                    if let Some((_, leash, _)) = inner.runs.iter().find(|(run, _, _)| run == number) {
-                        leash.shorten(*until);
-                    }
-                }
-                Action::Refused(..) | Action::Dropped(..) => {}
+            if let Action::Start(start) = action {
+                let leash = Leash::default();
+                let waits = matches!(&start.plan.act, Act::Run(run) if !run.outlives);
+                inner.runs.push((start.number, leash.clone(), waits));
+                starts.push((start.clone(), leash));
             }
         }
         let posted = inner.post(&self.board);
@@ -282,12 +274,20 @@ impl Inner {
         }
     }
 
-    /// Tells what is not started although it should be.
-    fn refuse(&mut self, actions: &[Action], now: &Now) {
+    /// Ends runs sooner, and tells what is not started although it should be.
+    fn obey(&mut self, actions: &[Action], now: &Now) {
         for action in actions {
-            if let Action::Refused(Job { callback, event, .. }, why) = action {
-                log::warn!("callback {callback}: {why} ({})", cause_of(event));
-                self.tell(callback, event, &Outcome::of(Ending::Failed((*why).to_owned()), None), now);
+            match action {
+                Action::Shorten(number, until) => {
+                    if let Some((_, leash, _)) = self.runs.iter().find(|(run, _, _)| run == number) {
+                        leash.shorten(*until);
+                    }
+                }
+                Action::Refused(Job { callback, event, .. }, why) => {
+                    log::warn!("callback {callback}: {why} ({})", cause_of(event));
+                    self.tell(callback, event, &Outcome::of(Ending::Failed((*why).to_owned()), None), now);
+                }
+                Action::Start(_) | Action::Dropped(..) => {}
             }
         }
     }

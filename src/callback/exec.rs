@@ -37,7 +37,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 const REAP: Duration = Duration::from_millis(500);
 /// Killed programs that are not gone yet; beyond that none is started.
 const MAX_UNREAPED: usize = 8;
-/// For what a program that ended leaves in its group: from SIGTERM to SIGKILL, if it still holds the output.
+/// For what a program that ended leaves in its group, if it still holds the output: until SIGTERM, and from there to
+/// SIGKILL.
 const SWEEP: Duration = Duration::from_millis(200);
 /// Bytes moved through a pipe at once, …
 const CHUNK: usize = 16 * 1024;
@@ -256,15 +257,7 @@ impl Running {
     fn finish(mut self, end: &End, output: &mut Output, pace: &mut Pace<'_>) {
         self.stdin = None;
         match end {
-            End::Exit(_) | End::Signal(_) => {
-                let until = tick() + DRAIN;
-                while self.output.is_some() && tick() < until {
-                    let moved = self.drain(output);
-                    if self.output.is_some() {
-                        pace.wait(moved, until.since(tick()));
-                    }
-                }
-            }
+            End::Exit(_) | End::Signal(_) => self.take_in(DRAIN, output, pace),
             End::Stopped if self.outlives => {
                 self.leave();
                 return;
@@ -285,17 +278,23 @@ impl Running {
         !matches!(waitid(WaitId::Pid(self.group), how), Ok(None))
     }
 
-    /// Ends what a program that has ended leaves in its group.
+    /// Ends what a program that has ended leaves in its group; what is about to end by itself has a moment to.
     fn sweep(&mut self, output: &mut Output, pace: &mut Pace<'_>) {
-        self.signal(Signal::TERM);
-        let until = tick() + SWEEP;
+        for signal in [Signal::TERM, Signal::KILL] {
+            self.take_in(SWEEP, output, pace);
+            self.signal(signal);
+        }
+    }
+
+    /// Takes in output until nobody can write any more, for `most`.
+    fn take_in(&mut self, most: Duration, output: &mut Output, pace: &mut Pace<'_>) {
+        let until = tick() + most;
         while self.output.is_some() && tick() < until {
             let moved = self.drain(output);
             if self.output.is_some() {
                 pace.wait(moved, until.since(tick()));
             }
         }
-        self.signal(Signal::KILL);
     }
 
     /// Lets it go on without the daemon. Somebody must read what it says, or it would die of the first word.

@@ -35,8 +35,10 @@ pub struct Job {
     pub number: u32,
     /// The callback's name.
     pub callback: String,
-    /// Its cause.
+    /// Its cause; of a notice that changed while it waited, the last word.
     pub event: Arc<Event>,
+    /// Under what its cause is remembered.
+    key: Id,
     /// When the event came.
     pub came: Tick,
     /// When it started; `None` while it waits.
@@ -132,8 +134,7 @@ impl Rules {
     pub fn apply(&mut self, plans: &[Arc<CallbackPlan>]) -> Vec<Action> {
         let mut old = std::mem::take(&mut self.rules);
         for plan in plans {
-            let known = old.iter().position(|rule| rule.plan.name == plan.name);
-            let known = known.map(|at| old.swap_remove(at));
+            let known = old.iter().position(|rule| rule.plan.name == plan.name).map(|at| old.swap_remove(at));
             let (rests, last) = known.map_or((None, None), |rule| (rule.rests, rule.last));
             self.rules.push(Rule { plan: plan.clone(), rests, refused: 0, last });
         }
@@ -149,7 +150,11 @@ impl Rules {
             actions = self.drop_waiting(&over, "its cause is over");
         }
         let id = identity(event);
-        if is_echo(event) || self.heard.contains(&id) {
+        if is_echo(event) {
+            return actions;
+        }
+        if self.heard.contains(&id) {
+            self.heard_again(event, id, now, &mut actions);
             return actions;
         }
         let mut wanted = false;
@@ -165,6 +170,7 @@ impl Rules {
                 number: self.last,
                 callback,
                 event: event.clone(),
+                key: id,
                 came: now.tick,
                 began: None,
                 until: now.tick,
@@ -194,6 +200,24 @@ impl Rules {
             self.heard.push(id);
         }
         actions
+    }
+
+    /// A notice is told again: if less is left than it said before, that counts for what runs and waits.
+    fn heard_again(&mut self, event: &Arc<Event>, id: Id, now: &Now, actions: &mut Vec<Action>) {
+        if event.kind != Kind::Interrupt {
+            return;
+        }
+        for job in self.jobs.iter_mut().filter(|job| job.key == id) {
+            if job.began.is_none() {
+                job.event = event.clone();
+            } else if deadline(event, now).is_some() {
+                let until = now.tick + limit(None, event, 0, now);
+                if until < job.until {
+                    job.until = until;
+                    actions.push(Action::Shorten(job.number, until));
+                }
+            }
+        }
     }
 
     fn drop_waiting(&mut self, which: &dyn Fn(&Job) -> bool, why: &'static str) -> Vec<Action> {
@@ -242,7 +266,7 @@ impl Rules {
         let interrupt = job.event.kind == Kind::Interrupt;
         let rule = self.rules.iter().position(|rule| rule.plan.name == job.callback)?;
         let Rule { plan, rests, .. } = &self.rules[rule];
-        let before = |other: &Job| Some(&other.callback) == plan.after.as_ref() && other.event.id == job.event.id;
+        let before = |other: &Job| Some(&other.callback) == plan.after.as_ref() && other.key == job.key;
         if self.jobs.iter().any(before) {
             return None;
         }
@@ -279,7 +303,7 @@ impl Rules {
         while count < self.rules.len() as u32 {
             let next = self.jobs.iter().find(|other| {
                 let after = self.rules.iter().find(|rule| rule.plan.name == other.callback);
-                other.event.id == job.event.id && after.is_some_and(|rule| rule.plan.after.as_ref() == Some(name))
+                other.key == job.key && after.is_some_and(|rule| rule.plan.after.as_ref() == Some(name))
             });
             let Some(next) = next else { break };
             name = &next.callback;

@@ -160,6 +160,21 @@ fn an_interrupt_does_not_wait_for_ever() {
 }
 
 #[test]
+fn a_notice_that_comes_nearer_shortens_what_runs_for_it() {
+    let mut rules = rules(&[plan("a", |_| {}), plan("b", |plan| plan.after = Some("a".to_owned()))]);
+    assert_eq!(told(&mut rules, &[interrupt(1, 0, 300)], 0), ["a 1 145s"]);
+    // Another event of the same incident.
+    let again = |ms, left| {
+        let event = interrupt(1, ms, left);
+        Arc::new(Event { id: Id(ms as u64), ..Event::clone(&event) })
+    };
+    assert_eq!(told(&mut rules, &[again(10_000, 290)], 10_000), [""; 0], "as it was");
+    assert_eq!(told(&mut rules, &[again(20_000, 100)], 20_000), ["shorten 1 to 110000"]);
+    end(&mut rules, "a", 30_000);
+    assert_eq!(told(&mut rules, &[], 30_000), ["b 1 81s"], "and what waits knows of it");
+}
+
+#[test]
 fn what_waits_is_bounded_and_what_is_refused_is_told_once() {
     let mut rules = rules(&[plan("a", |_| {})]);
     let many: Vec<_> = (1..=30).map(offline).collect();
