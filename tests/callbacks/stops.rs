@@ -57,7 +57,10 @@ fn an_event_that_was_not_acted_upon_is_made_up_for_and_no_other() {
     hook.set(|_| Answer::Hang);
     let out = dir.join("out");
     let config = head(&hook)
-        + &format!("[[callback]]\non = [\"offline\"]\nhosts = [\"victim\"]\nshell = \"echo x >> {}\"\n", out.display());
+        + &format!(
+            "[[callback]]\non = [\"offline\"]\nhosts = [\"victim\"]\nreport = \"never\"\nshell = \"echo x >> {}\"\n",
+            out.display()
+        );
     let mut daemon = Daemon::start(dir.path(), &config);
     let mut victim = Beater::new(daemon.ready(), SECRETS[0], "victim");
     victim.period = 0.5;
