@@ -81,6 +81,7 @@ impl History {
             (Some(known), Phase::Begin) if known.lasts() && known.kind != event.kind => known.kind = event.kind,
             // A reminder, or an event that comes again after a crash.
             (Some(_), Phase::Begin | Phase::Single) => return,
+            (None, Phase::End) if event.kind == Kind::NoticeDropped => return,
             (None, _) => {
                 if self.incidents.len() >= MAX_INCIDENTS {
                     self.incidents.remove(0);
@@ -213,6 +214,9 @@ mod tests {
             (Kind::Offline, 4, 7000),
             (Kind::Forgotten, 4, 9000),
             (Kind::Test, 5, 9000),
+            (Kind::Maintenance, 9, 9100),
+            (Kind::NoticeDropped, 9, 9200),
+            (Kind::NoticeDropped, 10, 9300),
         ] {
             history.note(&event(kind, incident, "nas", ms));
         }
@@ -230,11 +234,12 @@ mod tests {
                 (2, "interrupt", None),
                 (3, "rebooted", None),
                 (4, "offline", Some(3000)),
+                (9, "maintenance", Some(100)),
                 (6, "online", Some(9000)),
                 (8, "offline", Some(9200))
             ]
         );
-        assert_eq!(history.of("n?s").len(), 4);
+        assert_eq!(history.of("n?s").len(), 5);
         let lasting: Vec<u64> =
             history.of("").into_iter().filter(|incident| incident.lasts()).map(|i| i.id.0).collect();
         assert_eq!(lasting, [2]);

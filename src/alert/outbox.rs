@@ -163,6 +163,9 @@ impl Outbox {
             return false;
         }
         let is_end = event.kind.phase() == Phase::End;
+        if event.kind == Kind::NoticeDropped {
+            self.incidents.remove(event.incident);
+        }
         let mut ways = Vec::new();
         for channel in 0..self.channels.len() {
             if if is_end { self.incidents.knows(event.incident, channel) } else { takes(channel, &event) } {

@@ -56,7 +56,7 @@ struct Look<'a> {
 impl Look<'_> {
     /// Learns which instance this is, and says it. True if it is one of this cloud.
     fn learn(&mut self) -> bool {
-        self.metadata.learn(&mut self.learner, clock::tick() + LEARN, &|| false);
+        self.metadata.learn(&mut self.learner, clock::tick() + LEARN, &mut |_| false);
         if self.learner.is_verified() {
             line("instance", &self.learner.identity().text());
         } else {
@@ -96,7 +96,7 @@ impl Look<'_> {
     /// What a daemon would tell of `reading` if it had told nothing so far.
     fn tell(&self, at: usize, reading: &Reading) {
         let now = clock::now();
-        let (mut tracker, _) = Tracker::restore(self.spot.cloud, &self.subject, None, &now);
+        let mut tracker = Tracker::restore(self.spot.cloud, &self.subject, None, &now);
         if let Some(Remark::Stale(_)) = tracker.observe(at, reading, &now) {
             line("", "not told: its time is long past");
         }

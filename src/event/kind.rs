@@ -114,6 +114,9 @@ kinds! {
     Maintenance = "maintenance", Warning, Begin;
     /// It did, or will not.
     MaintenanceOver = "maintenance.over", Info, End;
+    /// What a cloud had announced is followed no longer: its kind was switched off, or the machine was booted anew.
+    /// Nobody is told; it closes the incident.
+    NoticeDropped = "notice.dropped", Info, End;
     /// A heartbeat was refused: old protocol, name taken, roster full.
     Refused = "refused", Warning, Single;
     /// A channel refuses alerts for a reason that a person must mend.

@@ -8,11 +8,13 @@ use crate::event::{Event, Fact, Field, Id, Kind, Moment, Phase};
 use crate::keepalive::beat::{MAX_NOTICES, Notice};
 use crate::run::threads::{Bell, lock};
 
-/// How long an announced deadline is carried beyond it, and everything else from when it came.
+/// How long an announced deadline is carried beyond it, and an end from when it came.
 const LINGER: Duration = Duration::from_secs(15 * 60);
-/// Most text facts of one notice, and most bytes of each: eight notices stay far below the limit of a line.
+/// Most facts of one notice, most bytes of each, and of all together: eight notices stay far below the limit of a line,
+/// even if every byte is escaped.
 const MAX_FACTS: usize = 12;
-const MAX_TEXT: usize = 100;
+const MAX_TEXT: usize = 200;
+const MAX_TEXTS: usize = 600;
 
 struct Carried {
     notice: Notice,
@@ -22,11 +24,11 @@ struct Carried {
 }
 
 impl Carried {
-    /// Whether it need not be carried any more. `withdrawn`: when its incident's end was put, with which it lapses.
-    fn is_over(&self, withdrawn: Option<Tick>, now: &Now) -> bool {
+    /// Whether it need not be carried any more. `ended`: when its incident's end was put, with which it lapses.
+    fn is_over(&self, ended: Option<Tick>, now: &Now) -> bool {
         let long_ago = |since: Tick| now.tick.since(since) > LINGER;
-        match (withdrawn, self.deadline) {
-            (Some(withdrawn), _) => long_ago(withdrawn),
+        match (ended, self.deadline) {
+            (Some(ended), _) => long_ago(ended),
             (None, _) if self.notice.kind.phase() != Phase::Begin => long_ago(self.put),
             (None, Some(deadline)) => long_ago(deadline.tick(now).unwrap_or(self.put)),
             (None, None) => false,
@@ -66,11 +68,6 @@ impl Carry {
         }
     }
 
-    /// Carries nothing of `incident` any more.
-    pub fn forget(&self, incident: Id) {
-        lock(&self.0).carried.retain(|carried| carried.notice.incident != incident);
-    }
-
     /// What a beat of this moment carries, the oldest first.
     pub fn snapshot(&self, now: &Now) -> Vec<Notice> {
         lock(&self.0).snapshot(now)
@@ -94,21 +91,11 @@ impl Load {
         }
         self.drop_what_is_over(now);
         if self.carried.len() >= MAX_NOTICES {
-            let finished = |c: &Carried| {
-                c.notice.kind.phase() != Phase::Begin
-                    || self.withdrawn(c.notice.incident).is_some()
-                    || c.deadline.and_then(|deadline| deadline.tick(now)).is_some_and(|deadline| deadline < now.tick)
-            };
-            let oldest = self.carried.iter().position(finished).unwrap_or(0);
-            self.carried.remove(oldest);
+            self.carried.remove(self.least(now));
         }
         let deadline = event.fact(Field::Deadline).and_then(|fact| match fact {
             Fact::Time(moment) => Some(*moment),
             Fact::Text(_) | Fact::Number(_) | Fact::Span(_) => None,
-        });
-        let texts = event.facts.iter().filter_map(|(field, fact)| match fact {
-            Fact::Text(text) => Some((*field, shortened(text).to_owned())),
-            Fact::Number(_) | Fact::Span(_) | Fact::Time(_) => None,
         });
         let notice = Notice {
             id: event.id,
@@ -119,10 +106,22 @@ impl Load {
             left: None,
             told,
             delivered: false,
-            facts: texts.take(MAX_FACTS).collect(),
+            facts: facts(event),
         };
         self.carried.push(Carried { notice, at: event.at, put: now.tick, deadline });
         self.ring();
+    }
+
+    /// The place of what makes room: the oldest that is over, else the oldest that is no reclaim, else the oldest.
+    fn least(&self, now: &Now) -> usize {
+        let over = |c: &Carried| {
+            c.notice.kind.phase() != Phase::Begin
+                || self.ended(c.notice.incident).is_some()
+                || c.deadline.and_then(|deadline| deadline.tick(now)).is_some_and(|deadline| deadline < now.tick)
+        };
+        let lesser = |c: &Carried| c.notice.kind != Kind::Interrupt;
+        let carried = &self.carried;
+        carried.iter().position(over).or_else(|| carried.iter().position(lesser)).unwrap_or(0)
     }
 
     fn snapshot(&mut self, now: &Now) -> Vec<Notice> {
@@ -140,8 +139,8 @@ impl Load {
     }
 
     /// When the end of `incident` was put.
-    fn withdrawn(&self, incident: Id) -> Option<Tick> {
-        let end = |c: &&Carried| c.notice.incident == incident && c.notice.kind == Kind::InterruptWithdrawn;
+    fn ended(&self, incident: Id) -> Option<Tick> {
+        let end = |c: &&Carried| c.notice.incident == incident && c.notice.kind.phase() == Phase::End;
         self.carried.iter().find(end).map(|c| c.put)
     }
 
@@ -149,7 +148,7 @@ impl Load {
         let over: Vec<Id> = self
             .carried
             .iter()
-            .filter(|carried| carried.is_over(self.withdrawn(carried.notice.incident), now))
+            .filter(|carried| carried.is_over(self.ended(carried.notice.incident), now))
             .map(|carried| carried.notice.id)
             .collect();
         self.carried.retain(|carried| !over.contains(&carried.notice.id));
@@ -162,18 +161,48 @@ impl Load {
     }
 }
 
-fn shortened(text: &str) -> &str {
-    let mut end = text.len().min(MAX_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+/// The facts that are carried: texts, and spans in whole seconds.
+fn facts(event: &Event) -> Vec<(Field, String)> {
+    let (mut facts, mut left) = (Vec::new(), MAX_TEXTS);
+    for (field, fact) in event.facts.iter().take(MAX_FACTS) {
+        let text = match fact {
+            Fact::Text(text) => shortened(text, left.min(MAX_TEXT)),
+            Fact::Span(span) => span.as_secs().to_string(),
+            Fact::Number(_) | Fact::Time(_) => String::new(),
+        };
+        if !text.is_empty() && text.len() <= left {
+            left -= text.len();
+            facts.push((*field, text));
+        }
     }
-    text.get(..end).unwrap_or_default()
+    facts
+}
+
+/// At most so many bytes of `text`; what was cut off shows, and control characters, which take six bytes each, are gone.
+pub fn shortened(text: &str, bytes: usize) -> String {
+    const CUT: &str = "…";
+    let plain = || text.chars().filter(|c| !c.is_control());
+    if plain().map(char::len_utf8).sum::<usize>() <= bytes {
+        return plain().collect();
+    }
+    let mut short = String::new();
+    for c in plain() {
+        if short.len() + c.len_utf8() + CUT.len() > bytes {
+            break;
+        }
+        short.push(c);
+    }
+    if !short.is_empty() {
+        short.push_str(CUT);
+    }
+    short
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::{Boot, Wall};
+    use crate::keepalive::beat::{Ev, Report};
 
     fn at(secs: i64) -> Now {
         Now { tick: Tick(secs * 1000), wall: Wall(1_800_000_000_000 + secs * 1000), boot: Boot(1) }
@@ -194,12 +223,13 @@ mod tests {
         let interrupt = event(Kind::Interrupt, 7, &at(100))
             .with(Field::Deadline, Fact::Time(deadline))
             .with(Field::Count, Fact::Number(3))
-            .with_text(Field::Instance, "é".repeat(80));
+            .with(Field::Lead, Fact::Span(Duration::from_millis(30_900)))
+            .with_text(Field::Instance, "\u{1}é".repeat(180));
         load.put(&interrupt, true, &at(101));
         load.put(&interrupt, true, &at(102));
         let [notice] = &load.snapshot(&at(130))[..] else { panic!("one notice") };
         assert_eq!((notice.age, notice.left, notice.told, notice.delivered), (30_000, Some(170_000), true, false));
-        assert_eq!(notice.facts, [(Field::Instance, "é".repeat(50))]);
+        assert_eq!(notice.facts, [(Field::Lead, "30".to_owned()), (Field::Instance, "é".repeat(98) + "…")]);
         assert_eq!(load.snapshot(&at(310))[0].left, Some(-10_000));
         assert_eq!(kinds(&mut load, 300 + 900).len(), 1);
         assert_eq!(kinds(&mut load, 300 + 901).len(), 0);
@@ -246,7 +276,42 @@ mod tests {
         assert!(rang() && carry.snapshot(&now)[0].delivered);
         carry.delivered(real.id);
         assert!(!rang());
-        carry.forget(Id(1));
-        assert!(carry.snapshot(&now).is_empty());
+    }
+
+    #[test]
+    fn a_reclaim_never_makes_room_for_something_less() {
+        let mut load = Load::default();
+        load.put(&event(Kind::Interrupt, 1, &at(0)), false, &at(0));
+        for n in 2..20 {
+            load.put(&event(Kind::Maintenance, n, &at(0)), false, &at(0));
+        }
+        let carried = kinds(&mut load, 1);
+        assert_eq!(
+            (carried.len(), carried[0], carried[1]),
+            (MAX_NOTICES, (Kind::Interrupt, 1), (Kind::Maintenance, 13))
+        );
+        load.put(&event(Kind::MaintenanceOver, 19, &at(2)), false, &at(2));
+        load.put(&event(Kind::Rebalance, 20, &at(3)), false, &at(3));
+        let carried = kinds(&mut load, 4);
+        assert!(!carried.contains(&(Kind::Maintenance, 19)) && carried.contains(&(Kind::MaintenanceOver, 19)));
+        assert_eq!(carried[0], (Kind::Interrupt, 1));
+    }
+
+    #[test]
+    fn eight_of_the_longest_notices_fit_a_line() {
+        let mut load = Load::default();
+        for n in 0..8 {
+            let mut long = event(Kind::Maintenance, n, &at(0));
+            for field in Field::ALL {
+                long = long.with_text(*field, "\"\\\u{1}".repeat(200));
+            }
+            load.put(&long, true, &at(0));
+        }
+        let mut report = Report::bare(Ev::Beat, Duration::from_secs(30));
+        report.data.notices = load.snapshot(&at(1));
+        let line = report.to_json();
+        println!("{} bytes", line.len());
+        assert!(report.data.notices.len() == 8 && line.len() < 14 * 1024);
+        assert_eq!(Report::read(&line), Some(report));
     }
 }

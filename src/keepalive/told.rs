@@ -4,22 +4,26 @@ use std::time::Duration;
 
 use crate::alert::pending::{After, Pending};
 use crate::clock::{Now, Tick};
-use crate::event::{Event, Fact, Field, Id, Kind, Moment};
+use crate::event::{Event, Fact, Field, Id, Kind, Moment, Phase};
 use crate::keepalive::beat::Notice;
+use crate::keepalive::carry::shortened;
 use crate::keepalive::flapping::Flapping;
 use crate::keepalive::host::{Carried, Cause, Host, Record, Standing};
 use crate::keepalive::suspicion::{AfterHold, MANY};
 
 /// A host that tells an event itself must have delivered it by then; else its server tells it.
 pub const DELIVERY_TIME: Duration = Duration::from_secs(15);
-/// Carried events kept per host, so that none is told twice.
+/// Carried beginnings kept per host, so that none is told twice. Each may have one end.
 const MAX_CARRIED: usize = 8;
-/// A carried event is not forgotten sooner: whoever holds a key can have [`MAX_CARRIED`] events told per hour.
+/// So many of them may be something else than reclaims, for which there is always room.
+const MAX_LESSER: usize = 6;
+/// A carried event is not forgotten sooner: whoever holds a key can have [`MAX_CARRIED`] beginnings and as many ends told
+/// per hour.
 const MIN_KEPT: Duration = Duration::from_secs(3600);
-/// Facts kept of a carried event, and bytes of each.
-const MAX_FACTS: (usize, usize) = (8, 64);
-/// Ages and remaining times beyond 30 days are cut to it, in milliseconds.
-const MAX_SPAN: i64 = 30 * 86_400_000;
+/// Facts kept of a carried event, and bytes of all of them.
+const MAX_FACTS: (usize, usize) = (10, 512);
+/// In milliseconds: an age beyond 90 days is cut to it, a time left beyond it is none.
+const MAX_SPAN: i64 = 90 * 86_400_000;
 
 /// Why a silence came, for its message.
 pub const OVERDUE: &str = "it said goodbye and is overdue";
@@ -197,43 +201,76 @@ fn place(event: &mut Event, host: &Host, server: &str) {
     text(event, Field::Server, server);
 }
 
-/// Whether `host` can remember one more of `notices`, at the cost of an old one that is done with.
+/// Whether `host` can remember one more of `notices`. If one does not fit, what is old, done with and not carried any
+/// more makes room: rather what is over, since the end of what was forgotten would be foreign.
 pub fn makes_room(host: &mut Host, notices: &[Notice], now: &Now) -> bool {
-    if notices.iter().all(|notice| host.carried.iter().any(|known| known.id == notice.id)) {
-        return false;
+    let known = |host: &Host, notice: &Notice| host.carried.iter().any(|carried| carried.id == notice.id);
+    let news = |host: &Host, fit: bool| notices.iter().any(|n| !known(host, n) && fits(host, n) == fit);
+    if news(host, false) {
+        let old = |carried: &&Carried| {
+            let kept = now.tick.since(carried.heard) < MIN_KEPT || notices.iter().any(|n| n.id == carried.id);
+            carried.done && !kept
+        };
+        let all = &host.carried;
+        let over = all.iter().filter(old).find(|carried| carried.kind.phase() == Phase::End);
+        if let Some(incident) = over.or_else(|| all.iter().find(old)).map(|carried| carried.incident) {
+            let gone: Vec<Id> = all.iter().filter(old).filter(|c| c.incident == incident).map(|c| c.id).collect();
+            host.carried.retain(|carried| !gone.contains(&carried.id));
+        }
     }
-    let old = |carried: &Carried| carried.done && now.tick.since(carried.heard) >= MIN_KEPT;
-    if host.carried.len() >= MAX_CARRIED
-        && let Some(oldest) = host.carried.iter().position(old)
-    {
-        host.carried.remove(oldest);
-    }
-    host.carried.len() < MAX_CARRIED
+    news(host, true)
 }
 
-/// Takes in a carried event; true if there is something new to save. Only notices of a cloud are carried, and a
-/// withdrawal only after what it withdraws: a host cannot end another's incident. `new`: it may be one that was not
-/// heard of before.
+/// Whether `host` can carry `notice` besides what it carries: a beginning in moderation, and one end of what has begun.
+fn fits(host: &Host, notice: &Notice) -> bool {
+    let is_end = |carried: &&Carried| carried.kind.phase() == Phase::End;
+    let mut own = host.carried.iter().filter(|carried| carried.incident == notice.incident);
+    match notice.kind {
+        Kind::Interrupt => begun(host) < MAX_CARRIED,
+        Kind::Rebalance | Kind::Maintenance | Kind::Blind => begun(host) < MAX_LESSER,
+        Kind::InterruptWithdrawn | Kind::RebalanceOver | Kind::MaintenanceOver | Kind::Seeing | Kind::NoticeDropped => {
+            own.clone().next().is_some() && own.find(is_end).is_none()
+        }
+        // Nothing else comes from a cloud.
+        _ => false,
+    }
+}
+
+fn begun(host: &Host) -> usize {
+    host.carried.iter().filter(|carried| carried.kind.phase() != Phase::End).count()
+}
+
+/// Takes in a carried event; true if there is something new to save. Only what a cloud says is carried, and an end only
+/// after what it ends: a host cannot end another's incident. `new`: it may be one that was not heard of before.
 pub fn take_in(host: &mut Host, notice: &Notice, new: bool, now: &Now) -> bool {
-    let ends = match notice.kind {
-        Kind::Interrupt => false,
-        Kind::InterruptWithdrawn => true,
-        _ => return false,
-    };
-    let deadline = notice.left.map(|left| Tick(now.tick.0 + left.clamp(-MAX_SPAN, MAX_SPAN)));
+    let left = notice.left.filter(|left| left.unsigned_abs() <= MAX_SPAN.unsigned_abs());
+    let deadline = left.map(|left| Tick(now.tick.0 + left));
     let known = host.carried.iter().position(|carried| carried.id == notice.id);
-    let begun = host.carried.iter().any(|carried| carried.incident == notice.incident);
-    if known.is_none() && (!new || host.carried.len() >= MAX_CARRIED || (ends && !begun)) {
+    if known.is_none() && !(new && fits(host, notice)) {
         return false;
     }
-    // The last one in a beat is the latest news.
-    host.announced = (!ends).then_some(deadline.unwrap_or(now.tick));
+    let reclaim = |carried: &Carried| carried.kind == Kind::Interrupt && carried.incident == notice.incident;
+    if notice.kind == Kind::Interrupt {
+        // The last one in a beat is the latest news.
+        host.announced = Some(deadline.unwrap_or(now.tick));
+    } else if notice.kind.phase() == Phase::End && host.carried.iter().any(reclaim) {
+        host.announced = None;
+    }
+    if notice.kind == Kind::NoticeDropped {
+        // What was not told so far need not be told any more.
+        host.carried.iter_mut().filter(|c| c.incident == notice.incident).for_each(|c| c.done = true);
+    }
     if let Some(known) = known.and_then(|at| host.carried.get_mut(at)) {
         let news = notice.delivered && !known.done;
         known.done |= notice.delivered;
         return news;
     }
-    let facts = notice.facts.iter().take(MAX_FACTS.0);
+    let (mut facts, mut left) = (Vec::new(), MAX_FACTS.1);
+    for (field, text) in notice.facts.iter().take(MAX_FACTS.0) {
+        let text = shortened(text, left);
+        left -= text.len();
+        facts.push((*field, text));
+    }
     host.carried.push(Carried {
         id: notice.id,
         incident: notice.incident,
@@ -244,7 +281,7 @@ pub fn take_in(host: &mut Host, notice: &Notice, new: bool, now: &Now) -> bool {
         heard: now.tick,
         told: notice.told,
         done: notice.delivered,
-        facts: facts.map(|(field, text)| (*field, cut(text, MAX_FACTS.1).to_owned())).collect(),
+        facts,
     });
     true
 }
@@ -313,13 +350,15 @@ fn told_for(name: &str, carried: &Carried, server: &str, now: &Now) -> Event {
         time(&mut event, Field::Deadline, deadline, false, now);
     }
     for (field, value) in &carried.facts {
-        text(&mut event, *field, value);
+        match field {
+            Field::Lead | Field::Duration => {
+                if let Ok(seconds) = value.parse::<u32>() {
+                    event.facts.push((*field, Fact::Span(Duration::from_secs(seconds.into()))));
+                }
+            }
+            _ => text(&mut event, *field, value),
+        }
     }
     text(&mut event, Field::Server, server);
     event
-}
-
-fn cut(text: &str, bytes: usize) -> &str {
-    let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or(0)]
 }

@@ -219,6 +219,7 @@ impl Daemon {
             store: Some(to_store),
             notices: Arc::new(Mutex::new(notices)),
             delivered,
+            seat: Arc::default(),
             signs: Signs { turns: Arc::default(), every: notify::watchdog_every() },
         };
         let control = plan.control.clone();

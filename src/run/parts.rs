@@ -16,7 +16,8 @@ use crate::alert::line::Channel;
 use crate::alert::sender::Deliver;
 use crate::callback::dispatch::Callbacks;
 use crate::clock;
-use crate::config::plan::{ChannelPlan, ClientPlan, Plan, ServerPlan, UpstreamPlan};
+use crate::config::plan::{ChannelPlan, ClientPlan, Cloud, Plan, ServerPlan, UpstreamPlan};
+use crate::event::Id;
 use crate::keepalive::carry::Carry;
 use crate::keepalive::client::{self, Client, Me};
 use crate::keepalive::hosts::SHARDS;
@@ -30,10 +31,10 @@ use crate::run::board::Board;
 use crate::run::identity::identity;
 use crate::run::parts::change::{changes, follows, say, say_goodbye, to_same};
 use crate::run::store::{Batch, Job, Root};
-use crate::run::threads::{Bell, HTTP_STACK, SMALL_STACK, Stop, spawn};
+use crate::run::threads::{Bell, HTTP_STACK, SMALL_STACK, Stop, lock, spawn};
 use crate::run::upstream;
 use crate::secret::Secret;
-use crate::spot::{self, SpotContext, SpotStatus};
+use crate::spot::{self, SpotContext, SpotStatus, Way};
 use crate::zone::Zone;
 
 /// What no reload exchanges.
@@ -54,8 +55,10 @@ pub struct Base {
     pub store: Option<SyncSender<Parcel>>,
     /// The state of the notices.
     pub notices: Arc<Mutex<Option<String>>>,
-    /// Whether a channel took the notice that stands in it before this start.
-    pub delivered: bool,
+    /// What stands in it and was taken by a channel before this start.
+    pub delivered: Vec<Id>,
+    /// See [`SpotContext::seat`].
+    pub seat: Arc<()>,
     /// Who is shown that the watchdog turns.
     pub signs: Signs,
 }
@@ -79,7 +82,6 @@ impl Serving {
 struct Polling {
     status: Arc<Mutex<SpotStatus>>,
     stop: Stop,
-    thread: JoinHandle<()>,
 }
 
 struct Beating {
@@ -158,7 +160,8 @@ impl Parts {
         }
         if let Some(polling) = self.polling.take() {
             polling.stop.stop();
-            threads.push(polling.thread);
+            // From here on it tells nothing more, and nobody waits for its last answer.
+            drop(lock(&self.base.notices));
         }
         if let Some(witness) = self.witness.take() {
             witness.stop();
@@ -337,32 +340,33 @@ impl Parts {
         if !same {
             say(said, &["provider"]);
         }
-        let old = self.polling.take();
-        if let Some(old) = &old {
+        if let Some(old) = self.polling.take() {
             old.stop.stop();
         }
-        let Some(plan) = &new.spot else { return Ok(()) };
-        let (status, stop) = (Arc::new(Mutex::new(SpotStatus::new(plan.cloud))), Stop::default());
+        let way = Way {
+            board: self.base.board.clone(),
+            carrier: self.base.carry.clone(),
+            told_by_us: new.tells(),
+            saved: self.base.notices.clone(),
+            stop: Stop::default(),
+        };
+        let Some(plan) = &new.spot else {
+            spot::give_up(Cloud::AliCloud, &self.me, &way);
+            return Ok(());
+        };
+        let (status, stop) = (Arc::new(Mutex::new(SpotStatus::new(plan.cloud))), way.stop.clone());
         let context = SpotContext {
             plan: plan.clone(),
             subject: self.me.clone(),
-            told_by_us: new.tells(),
-            board: self.base.board.clone(),
-            carrier: self.base.carry.clone(),
+            way,
             resolver: self.base.resolver.clone(),
             status: status.clone(),
-            stop: stop.clone(),
-            saved: self.base.notices.clone(),
             delivered: take(&mut self.base.delivered),
+            seat: self.base.seat.clone(),
         };
-        let thread = spawn("spot", HTTP_STACK, move || {
-            if let Some(old) = old {
-                // It may be telling something; whether it panicked does not matter, since that ends the program.
-                let _ = old.thread.join();
-            }
-            spot::run(context);
-        })?;
-        self.polling = Some(Polling { status, stop, thread });
+        // The old one may wait for its last answer, which is worth nothing; what it tells, it has told.
+        spawn("spot", HTTP_STACK, move || spot::run(context))?;
+        self.polling = Some(Polling { status, stop });
         Ok(())
     }
 

@@ -83,12 +83,13 @@ pub fn fresh(loaded: &Loaded, now: &Now) -> Vec<Event> {
     fresh
 }
 
-/// The state of the notices, and whether a channel has taken the one that stands.
-pub fn spot(loaded: &Loaded) -> (Option<String>, bool) {
-    let Some(small) = loaded.small(spot::STATE_NAME) else { return (None, false) };
-    let delivered = spot::tracker::standing(&small.json).is_some_and(|id| {
-        let waits = loaded.outbox.records.iter().any(|record| record.event.id == id);
-        !waits && loaded.outbox.finished.contains(id)
+/// The state of the notices, and which of those that stand were taken by a channel.
+pub fn spot(loaded: &Loaded) -> (Option<String>, Vec<Id>) {
+    let Some(small) = loaded.small(spot::STATE_NAME) else { return (None, Vec::new()) };
+    let mut delivered = spot::tracker::standing(&small.json);
+    delivered.retain(|id| {
+        let waits = loaded.outbox.records.iter().any(|record| record.event.id == *id);
+        !waits && loaded.outbox.finished.contains(*id)
     });
     (Some(small.json.clone()), delivered)
 }

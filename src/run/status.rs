@@ -114,8 +114,10 @@ impl Status<'_> {
                 let left =
                     until.map(|until| until.0.saturating_sub(self.now.wall.0)).filter(|_| self.now.wall.is_set());
                 let left = match left {
-                    Some(left) if left >= 0 => [" (in ", &ago(left), ")"].concat(),
-                    Some(left) => [" (", &ago(left.saturating_neg()), " ago)"].concat(),
+                    Some(left) if left >= 0 => {
+                        [" (in ", &span_of(Duration::from_millis(left.unsigned_abs())), ")"].concat()
+                    }
+                    Some(left) => [" (", &ago(left.saturating_neg()), ")"].concat(),
                     None => String::new(),
                 };
                 [action.as_str(), if action.is_empty() { "at " } else { " at " }, &human(*until), &left].concat()

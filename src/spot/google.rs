@@ -21,8 +21,8 @@ const MAINTENANCE_LEAD: Duration = Duration::from_secs(60);
 pub const SERVICE: Service = Service {
     cloud: Cloud::GoogleCloud,
     base: "http://169.254.169.254",
-    // So long is a request held.
-    interval: Duration::from_secs(10),
+    // Between two requests, the first of which is held for longer.
+    interval: Duration::from_secs(2),
     header: Some(("Metadata-Flavor", "Google")),
     proof: Some(("metadata-flavor", "Google")),
     topics: &[

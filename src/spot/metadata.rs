@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::channel::http;
 use crate::clock::{self, Tick};
 use crate::fetch::{Answer, Fetch, FetchError, Limits, Request, host_of};
 use crate::resolve::Resolver;
 use crate::spot::azure;
 use crate::spot::identity::Learner;
+use crate::spot::pause::Pause;
 use crate::spot::service::{Reading, Service, TokenRules, Topic, WRONG_CLOUD, Why, answers, text_of};
 use crate::spot::token::{LIFE, Token};
 
@@ -37,6 +39,7 @@ pub struct Metadata {
     etag: String,
     /// Whether a topic was answered.
     answered: bool,
+    pause: Pause,
 }
 
 impl Metadata {
@@ -45,7 +48,8 @@ impl Metadata {
         let limits = Limits { connect: CONNECT, total: LONGEST, body: BODY, proxy: false };
         let base = endpoint.unwrap_or_else(|| service.base.to_owned());
         let fetch = Fetch::new(limits, resolver);
-        Metadata { service, base, fetch, token: Token::default(), etag: String::new(), answered: false }
+        let (token, pause) = (Token::default(), Pause::default());
+        Metadata { service, base, fetch, token, etag: String::new(), answered: false, pause }
     }
 
     /// Where it is.
@@ -61,7 +65,7 @@ impl Metadata {
         if let Some(first) = self.service.first.filter(|_| !self.answered) {
             most = first;
         }
-        if topic.waits && self.is_held() && !hold.is_zero() {
+        if topic.waits && !self.etag.is_empty() && !hold.is_zero() {
             let hold = hold.clamp(Duration::from_secs(1), LONGEST - HELD);
             most = hold + HELD;
             for part in ["?wait_for_change=true&last_etag=", &self.etag, "&timeout_sec=", &hold.as_secs().to_string()] {
@@ -77,9 +81,9 @@ impl Metadata {
         }
     }
 
-    /// Whether the next poll of a topic that waits is held by the service, so that it can follow at once.
-    pub fn is_held(&self) -> bool {
-        !self.etag.is_empty()
+    /// How it stands with the service's wish to be asked less often.
+    pub fn pause(&self) -> &Pause {
+        &self.pause
     }
 
     fn classify(&mut self, topic: &Topic, me: &str, answer: &Answer) -> Reading {
@@ -107,11 +111,14 @@ impl Metadata {
         }
     }
 
-    /// Lets the event `id` of Azure begin. True if the service agrees.
-    pub fn acknowledge(&self, id: &str) -> bool {
+    /// Lets the event `id` of Azure begin: the status of the answer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn acknowledge(&self, id: &str) -> Result<u16, FetchError> {
         let body = azure::acknowledgement(id);
         let answer = self.ask("POST", azure::EVENTS, None, Some(body.as_bytes()), clock::tick() + TOTAL, TOTAL);
-        answer.is_ok_and(|answer| answer.status == 200)
+        answer.map(|answer| answer.status)
     }
 
     /// Why there was no answer.
@@ -124,10 +131,11 @@ impl Metadata {
         Why { text: [self.host(), ": ", error.text()].concat(), hint }
     }
 
-    /// Asks what `learner` still wants to know, until `end` or until `stop`; a fault ends it for this time.
-    pub fn learn(&mut self, learner: &mut Learner, end: Tick, stop: &dyn Fn() -> bool) {
+    /// Asks what `learner` still wants to know, until `end` or until `stop`, each time before a request; a fault ends it
+    /// for this time.
+    pub fn learn(&mut self, learner: &mut Learner, end: Tick, stop: &mut dyn FnMut(&Learner) -> bool) {
         while let Some(path) = learner.next() {
-            if stop() || clock::tick() >= end {
+            if stop(learner) || clock::tick() >= end {
                 break;
             }
             let more = match self.get(path, end) {
@@ -152,6 +160,12 @@ impl Metadata {
     }
 
     fn get_within(&mut self, path: &str, end: Tick, most: Duration) -> Result<Answer, FetchError> {
+        let answer = self.get_with_token(path, end, most)?;
+        self.pause.heard(answer.status, http::retry_after(&answer, clock::wall()));
+        Ok(answer)
+    }
+
+    fn get_with_token(&mut self, path: &str, end: Tick, most: Duration) -> Result<Answer, FetchError> {
         let service = self.service;
         let Some(rules) = &service.token else { return self.ask("GET", path, None, None, end, most) };
         let due = self.token.is_due(clock::tick());
@@ -159,7 +173,8 @@ impl Metadata {
             self.renew(rules, end);
         }
         let answer = self.ask("GET", path, self.shown(rules), None, end, most)?;
-        if !due && matches!(answer.status, 401 | 403) && self.renew(rules, end) {
+        let refused = !due && matches!(answer.status, 401 | 403);
+        if refused && self.token.refused(clock::tick()) && self.renew(rules, end) {
             return self.ask("GET", path, self.shown(rules), None, end, most);
         }
         Ok(answer)

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod list;
 pub mod metadata;
 pub mod notice;
+pub mod pause;
 pub mod service;
 pub mod sight;
 pub mod tencent;
@@ -27,12 +28,12 @@ use std::time::Duration;
 use crate::alert::pending::After;
 use crate::clock::{self, Now, Tick};
 use crate::config::plan::{Cloud, SpotPlan};
-use crate::event::{Event, Fact, Field, Kind, Severity};
+use crate::event::{Event, Fact, Field, Id, Severity};
 use crate::keepalive::carry::Carry;
 use crate::resolve::Resolver;
 use crate::run::board::Board;
 use crate::run::threads::{Stop, lock};
-use crate::spot::identity::Learner;
+use crate::spot::identity::{Identity, Learner};
 use crate::spot::metadata::{Metadata, TOTAL};
 use crate::spot::service::{Reading, Service, Topic};
 use crate::spot::sight::Line;
@@ -47,12 +48,41 @@ const NAP: Duration = Duration::from_secs(1);
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Events told after one poll: notices, and blindness or its end.
 const MAX_TOLD: usize = 10;
-/// A service is asked to hold a request for so long at most.
+/// For how long a service that can is asked to hold a request. The other topics wait meanwhile.
+const HOLD: Duration = Duration::from_secs(20);
+/// The same for a long interval, so that there is no gap between two such requests.
 const MAX_HOLD: Duration = Duration::from_secs(60);
-/// After this a service that holds requests is asked again if it could not be read.
-const RETRY: Duration = Duration::from_secs(2);
 /// Of so many polls, all but one ask for the most urgent topic.
 const TURNS: usize = 4;
+/// Of so many requests one asks which instance this is, as long as that is not certain: until then "nothing" counts for
+/// nothing.
+const UNVERIFIED: usize = 2;
+/// The same once only details are missing.
+const VERIFIED: usize = 8;
+/// An event is acknowledged at most so often before it is left alone.
+const MAX_TRIES: u32 = 3;
+/// Acknowledged events that are remembered.
+const MAX_AGREED: usize = 16;
+/// How often a loop that waits for another one to end looks.
+const LOOK: Duration = Duration::from_millis(200);
+/// Loops that may be at work at a time: one, and an earlier one that waits for its last answer, which is worth nothing.
+const MAX_LOOPS: usize = 2;
+
+/// The way of events out of here. Whoever tells holds `saved`, so that two loops never tell at once: an earlier one
+/// that was stopped tells nothing more.
+#[derive(Clone)]
+pub struct Way {
+    /// Where events go.
+    pub board: Arc<Board>,
+    /// Where notices go besides.
+    pub carrier: Arc<Carry>,
+    /// Whether a channel of this host tells its notices.
+    pub told_by_us: bool,
+    /// The state saved last under [`STATE_NAME`], the newest of file and outbox. Kept current.
+    pub saved: Arc<Mutex<Option<String>>>,
+    /// Ends the loop.
+    pub stop: Stop,
+}
 
 /// What the poll loop works with.
 pub struct SpotContext {
@@ -60,22 +90,16 @@ pub struct SpotContext {
     pub plan: SpotPlan,
     /// The name of this host.
     pub subject: String,
-    /// Whether a channel of this host tells its notices.
-    pub told_by_us: bool,
-    /// Where events go.
-    pub board: Arc<Board>,
-    /// Where notices go besides.
-    pub carrier: Arc<Carry>,
+    /// Where its events go.
+    pub way: Way,
     /// Resolves the service's name.
     pub resolver: Arc<Resolver>,
     /// What `status` shows.
     pub status: Arc<Mutex<SpotStatus>>,
-    /// Ends the loop.
-    pub stop: Stop,
-    /// The state saved last under [`STATE_NAME`], the newest of file and outbox. Kept current.
-    pub saved: Arc<Mutex<Option<String>>>,
-    /// A channel took the notice that stands in `saved` ([`tracker::standing`]) before this start.
-    pub delivered: bool,
+    /// What stands in [`Way::saved`] ([`tracker::standing`]) and was taken by a channel before this start.
+    pub delivered: Vec<Id>,
+    /// Whoever starts loops has one, and every loop a clone of it.
+    pub seat: Arc<()>,
 }
 
 /// How the poll loop is doing.
@@ -98,9 +122,45 @@ impl SpotStatus {
     }
 }
 
-/// Polls until the program ends. No error ends it. Runs in a thread of its own, with `HTTP_STACK`.
+/// Polls until it is stopped. No error ends it. Runs in a thread of its own, with `HTTP_STACK`. Nobody need wait for it:
+/// once it is stopped and nobody holds [`Way::saved`] it changes nothing.
 pub fn run(context: SpotContext) {
+    while Arc::strong_count(&context.seat) > MAX_LOOPS + 1 {
+        if context.way.stop.wait(LOOK) {
+            return;
+        }
+    }
     Poller::new(context).run();
+}
+
+/// No cloud is asked any more: ends what was told as the host `subject`, without a word. `cloud` does not matter.
+pub fn give_up(cloud: Cloud, subject: &str, way: &Way) {
+    let now = clock::now();
+    let saved = lock(&way.saved).clone();
+    let mut tracker = Tracker::restore(cloud, subject, saved.as_deref(), &now);
+    tracker.give_up();
+    pass_on(&mut tracker, &Identity::default(), way, &now);
+}
+
+/// Passes on what is due, and returns it. What finds no room stays due until the next time.
+fn pass_on(tracker: &mut Tracker, identity: &Identity, way: &Way, now: &Now) -> Vec<Event> {
+    let mut saved = lock(&way.saved);
+    let mut told = Vec::new();
+    while told.len() < MAX_TOLD
+        && !way.stop.is_stopped()
+        && let Some(due) = tracker.due(identity, now)
+    {
+        let json = due.json();
+        let after = After::Small { name: STATE_NAME.to_owned(), json: json.clone() };
+        if !way.board.post(Some(due.event.clone()), after) {
+            break;
+        }
+        *saved = Some(json);
+        let event = tracker.commit(due);
+        way.carrier.put(&event, way.told_by_us);
+        told.push(event);
+    }
+    told
 }
 
 /// Whose turn it is: one request is made per interval. The first topic has three turns of four, and the others share
@@ -130,6 +190,12 @@ struct Poller {
     learner: Learner,
     tracker: Tracker,
     turns: Turns,
+    /// Requests so far.
+    requests: usize,
+    /// Events that were acknowledged, or will not be.
+    agreed: Vec<String>,
+    /// How often that of now was tried.
+    tries: u32,
     /// What the log says of each topic but the first; empty if it is well.
     said: Vec<String>,
 }
@@ -137,56 +203,65 @@ struct Poller {
 impl Poller {
     fn new(context: SpotContext) -> Poller {
         let service = Service::of(context.plan.cloud);
-        let now = clock::now();
-        let saved = lock(&context.saved).clone();
-        let (mut tracker, ended) = Tracker::restore(context.plan.cloud, &context.subject, saved.as_deref(), &now);
-        if let Some(incident) = ended {
-            context.carrier.forget(incident);
-        }
-        if let Some(event) = tracker.standing() {
-            context.carrier.put(event, context.told_by_us);
-            if context.delivered {
-                context.carrier.delivered(event.id);
+        let (plan, way) = (&context.plan, &context.way);
+        // Nobody tells meanwhile.
+        let saved = lock(&way.saved);
+        let mut tracker = Tracker::restore(plan.cloud, &context.subject, saved.as_deref(), &clock::now());
+        let topics = service.topics;
+        tracker.count_down(&plan.countdown);
+        tracker.keep(&|standing| standing.topic < topics.len() && plan.wants(standing.event.kind));
+        for event in tracker.standing().filter(|_| !way.stop.is_stopped()) {
+            way.carrier.put(event, way.told_by_us);
+            if context.delivered.contains(&event.id) {
+                way.carrier.delivered(event.id);
             }
         }
-        let plan = &context.plan;
-        tracker.count_down(&plan.countdown);
-        tracker.keep(service.topics.len(), &|kind| plan.wants(kind));
+        drop(saved);
         let endpoint = plan.endpoint.clone();
         let metadata = Metadata::new(service, endpoint, Arc::clone(&context.resolver));
-        let topics = service.topics;
         let wanted = (1..topics.len()).filter(|at| plan.wants(topics[*at].kind)).collect();
         let turns = Turns { turn: 0, others: wanted };
         let said = vec![String::new(); topics.len()];
-        Poller { context, topics, metadata, learner: Learner::new(service), tracker, turns, said }
+        let (learner, agreed) = (Learner::new(service), Vec::new());
+        Poller { context, topics, metadata, learner, tracker, turns, requests: 0, agreed, tries: 0, said }
     }
 
     fn run(mut self) {
-        // Before the first poll, so that even a notice that stands already names the instance.
-        self.learn(clock::tick() + TOTAL);
+        // All of it before the first poll, so that even a notice that stands already names the instance.
+        self.learn(true);
         loop {
             let begun = clock::tick();
-            let next = begun + self.poll().max(MIN_INTERVAL);
-            let now = clock::tick();
-            // A poll that took long leaves a little time for it all the same.
-            self.learn(if next > now { next } else { now + TOTAL });
-            if self.wait(next) {
+            self.ask();
+            let interval = self.context.plan.interval.max(MIN_INTERVAL);
+            if self.wait(begun + self.metadata.pause().after(interval)) {
                 return;
             }
         }
     }
 
-    /// Looks at the topic whose turn it is. Returns how long after the beginning of this poll the next one is due: at
-    /// once if the service will hold that request.
-    fn poll(&mut self) -> Duration {
-        let at = self.turns.next();
+    /// Makes the one request of this interval, besides tokens: for who this is, for what is announced, or to let an
+    /// event begin.
+    fn ask(&mut self) {
+        self.requests = self.requests.wrapping_add(1);
+        let every = if self.learner.is_verified() { VERIFIED } else { UNVERIFIED };
+        if self.learner.next().is_some() && self.requests % every == 0 && !self.metadata.pause().is_asked_for() {
+            return self.learn(false);
+        }
+        let wants = self.context.plan.acknowledge;
+        if let Some(id) = self.tracker.agreeable(&self.agreed).filter(|_| wants).map(str::to_owned) {
+            return self.acknowledge(id);
+        }
+        // Where every answer may be the last one for a while it should be that of the most urgent topic.
+        let at = if self.metadata.pause().is_asked_for() { 0 } else { self.turns.next() };
+        self.poll(at);
+    }
+
+    /// Looks at a topic.
+    fn poll(&mut self, at: usize) {
         let topic = &self.topics[at];
         // While this instance is not known there is something else to ask.
         let known = self.learner.next().is_none();
-        let interval = self.context.plan.interval;
-        let hold = if known { interval.min(MAX_HOLD) } else { Duration::ZERO };
-        let was_held = self.metadata.is_held() && known;
-        let begun = clock::tick();
+        let hold = if known { self.context.plan.interval.clamp(HOLD, MAX_HOLD) } else { Duration::ZERO };
         let mut reading = self.metadata.poll(topic, &self.learner.identity().name, hold);
         if let Reading::Notices(notices) = &mut reading {
             notices.retain(|notice| self.context.plan.wants(notice.kind));
@@ -195,19 +270,21 @@ impl Poller {
                 reading = Reading::Unknown(self.learner.why());
             }
         }
+        if self.context.way.stop.is_stopped() {
+            return;
+        }
         // If the first cannot be read either, the reason is the same and has been said.
         if at > 0 && self.tracker.sees() {
             self.note(at, &reading);
         }
-        self.take_in(at, &reading);
-        // The answer to a request that is held comes when its time is over, or with news.
-        let in_full = !was_held || at > 0 || clock::tick().since(begun) + MIN_INTERVAL >= hold;
-        match &reading {
-            // Where nothing says when the end comes, it is near.
-            Reading::Unknown(_) if topic.waits => interval.min(RETRY),
-            _ if self.metadata.is_held() && known && in_full => Duration::ZERO,
-            _ => interval,
+        let now = clock::now();
+        if let Some(remark) = self.tracker.observe(at, &reading, &now) {
+            self.log(&remark);
         }
+        for event in pass_on(&mut self.tracker, self.learner.identity(), &self.context.way, &now) {
+            self.log_told(&event);
+        }
+        self.publish();
     }
 
     /// Logs what a topic that is not the first answers, once until it changes.
@@ -227,55 +304,35 @@ impl Poller {
         }
     }
 
-    fn take_in(&mut self, at: usize, reading: &Reading) {
-        let now = clock::now();
-        if let Some(remark) = self.tracker.observe(at, reading, &now) {
-            self.log(&remark);
+    /// Lets the cloud go ahead with an event that was told. After some failures it is left alone: the cloud goes ahead by
+    /// itself in the end.
+    fn acknowledge(&mut self, id: String) {
+        let cloud = self.context.plan.cloud.name();
+        let result = self.metadata.acknowledge(&id);
+        self.tries += 1;
+        match result {
+            Ok(200) => log::info!("{cloud}: event {id} acknowledged"),
+            _ if self.tries < MAX_TRIES => return,
+            Ok(status) => log::warn!("{cloud}: event {id} could not be acknowledged: the answer is {status}"),
+            Err(error) => log::warn!("{cloud}: event {id} could not be acknowledged: {error}"),
         }
-        self.tell(&now);
-        self.publish();
+        self.tries = 0;
+        if self.agreed.len() >= MAX_AGREED {
+            self.agreed.remove(0);
+        }
+        self.agreed.push(id);
     }
 
-    /// Passes on what is due. What finds no room stays due until the next poll.
-    fn tell(&mut self, now: &Now) {
-        let mut told = Vec::new();
-        for _ in 0..MAX_TOLD {
-            let Some(due) = self.tracker.due(self.learner.identity(), now) else { break };
-            let json = due.json();
-            let after = After::Small { name: STATE_NAME.to_owned(), json: json.clone() };
-            if !self.context.board.post(Some(due.event.clone()), after) {
-                break;
-            }
-            *lock(&self.context.saved) = Some(json);
-            let event = self.tracker.commit(due);
-            if matches!(event.kind, Kind::Interrupt | Kind::InterruptWithdrawn) {
-                self.context.carrier.put(&event, self.context.told_by_us);
-            }
-            self.log_told(&event);
-            told.push(event);
-        }
-        // It takes time, so it comes when all is told.
-        for event in told {
-            self.acknowledge(&event);
-        }
-    }
-
-    /// Lets the cloud go ahead with maintenance of this machine that was told just now, if the owner wants that.
-    fn acknowledge(&self, event: &Event) {
-        if !self.context.plan.acknowledge || event.kind != Kind::Maintenance {
-            return;
-        }
-        if let Some(id) = self.tracker.agreeable(event) {
-            let answer = if self.metadata.acknowledge(id) { "acknowledged" } else { "could not be acknowledged" };
-            log::info!("{}: event {id} {answer}", self.context.plan.cloud.name());
-        }
-    }
-
-    /// Learns which instance this is, until `end` at the latest; a fault ends it for this time.
-    fn learn(&mut self, end: Tick) {
+    /// Learns which instance this is: `all` that can be, else as much as one request says. What is left once it is
+    /// certain follows at once, since that happens only once. A fault ends it for this time.
+    fn learn(&mut self, all: bool) {
         let before = self.learner.is_verified();
-        let stop = &self.context.stop;
-        self.metadata.learn(&mut self.learner, end, &|| stop.is_stopped());
+        let (stop, mut asked) = (&self.context.way.stop, false);
+        let mut enough = |learner: &Learner| {
+            let new = !before && learner.is_verified();
+            stop.is_stopped() || (std::mem::replace(&mut asked, true) && !all && !new)
+        };
+        self.metadata.learn(&mut self.learner, clock::tick() + TOTAL, &mut enough);
         if self.learner.is_verified() != before {
             log::info!("{}: this is {}", self.context.plan.cloud.name(), self.learner.identity().text());
         }
@@ -314,7 +371,7 @@ impl Poller {
     fn wait(&self, next: Tick) -> bool {
         loop {
             let left = next.since(clock::tick());
-            if self.context.stop.wait(left.min(NAP)) {
+            if self.context.way.stop.wait(left.min(NAP)) {
                 return true;
             }
             if left <= NAP {

@@ -11,7 +11,7 @@ pub const LIFE: Duration = Duration::from_secs(21_600);
 const RENEW: Duration = Duration::from_secs(21_600 / 5 * 4);
 /// A service that gives no tokens is asked again after this.
 const NONE_GIVEN: Duration = Duration::from_secs(600);
-/// A service that did not answer is asked again after this.
+/// A service that did not answer is asked again after this; so is one that refuses its own token.
 const FAILED: Duration = Duration::from_secs(60);
 /// Bytes of a token.
 const MAX_TOKEN: usize = 4096;
@@ -22,12 +22,24 @@ pub struct Token {
     held: Option<(Secret, Tick)>,
     /// When to ask again; at once if there is none.
     next: Option<Tick>,
+    /// When one was last refused and another was asked for.
+    refused: Option<Tick>,
 }
 
 impl Token {
     /// Whether a token should be asked for before the next request.
     pub fn is_due(&self, now: Tick) -> bool {
         self.next.is_none_or(|next| now >= next)
+    }
+
+    /// A request was refused: whether another token should be asked for at once. Not if that was done lately, or a
+    /// service that refuses everything would be asked three times as often as it should be.
+    pub fn refused(&mut self, now: Tick) -> bool {
+        let lately = self.refused.is_some_and(|last| now.since(last) < FAILED);
+        if !lately {
+            self.refused = Some(now);
+        }
+        !lately
     }
 
     /// What to show with a request.
@@ -70,6 +82,14 @@ mod tests {
         assert!(!token.is_due(at(17_339)) && token.is_due(at(17_340)));
         assert_eq!(token.shown(at(21_599)).map(Secret::reveal), Some("abc="));
         assert!(token.shown(at(21_600)).is_none());
+    }
+
+    #[test]
+    fn a_refused_token_is_replaced_at_most_once_a_minute() {
+        let mut token = Token::default();
+        token.answered(Some((200, "abc=")), at(0));
+        let asked: Vec<i64> = (0..200).step_by(5).filter(|second| token.refused(at(*second))).collect();
+        assert_eq!(asked, [0, 60, 120, 180]);
     }
 
     #[test]

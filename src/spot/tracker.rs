@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::{Now, Tick, Wall};
 use crate::config::plan::Cloud;
-use crate::event::{Event, Id, Kind, Moment};
+use crate::event::{Event, Fact, Field, Id, Kind, Moment};
 use crate::spot::identity::Identity;
 use crate::spot::notice::{Standing, Watch, over};
 use crate::spot::service::{Reading, Why};
@@ -21,9 +21,10 @@ pub const LAPSED: &str = "its time passed more than 15 minutes ago, and this hos
 /// Notices of one topic that are looked at.
 const MAX_NOTICES: usize = 8;
 
-/// The interrupt that stands according to `saved`.
-pub fn standing(saved: &str) -> Option<Id> {
-    State::read(saved)?.interrupt().map(|standing| standing.event.id)
+/// What stands according to `saved`: the message that told each notice last.
+pub fn standing(saved: &str) -> Vec<Id> {
+    let state = State::read(saved).unwrap_or_default();
+    state.standing.iter().map(|standing| standing.event.id).collect()
 }
 
 /// Something to tell, and the state that says it was told. Nothing has changed until [`Tracker::commit`].
@@ -87,6 +88,8 @@ pub struct Tracker {
     subject: String,
     /// When an interrupt is told again: times before its deadline.
     countdown: Vec<Duration>,
+    /// Incidents that end without a word, which is still to be noted.
+    dropped: Vec<Id>,
     state: State,
     watches: Vec<Watch>,
     /// The last good answer of each topic.
@@ -95,29 +98,31 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// A tracker for the host `subject` that goes on from `saved`. What cannot be read is as good as nothing. An
-    /// interrupt of an earlier boot has ended without a word; its incident is returned too. Maintenance outlives it.
-    pub fn restore(cloud: Cloud, subject: &str, saved: Option<&str>, now: &Now) -> (Tracker, Option<Id>) {
+    /// A tracker for the host `subject` that goes on from `saved`. What cannot be read is as good as nothing. What
+    /// another cloud had announced, and an interrupt of an earlier boot, end without a word. Maintenance outlives a boot.
+    pub fn restore(cloud: Cloud, subject: &str, saved: Option<&str>, now: &Now) -> Tracker {
         let mut state = saved.and_then(State::read).unwrap_or_default();
-        let mut ended = None;
-        if state.boot != now.boot {
-            if let Some(interrupt) = state.interrupt() {
-                let (incident, deadline) = (interrupt.event.incident, interrupt.deadline);
-                (ended, state.over) = (Some(incident), deadline);
-            }
-            state.standing.retain(|standing| standing.event.kind == Kind::Maintenance);
+        let booted = state.boot != now.boot;
+        if let Some(interrupt) = state.interrupt().filter(|_| booted) {
+            state.over = interrupt.deadline;
         }
         let watch = |standing: &Standing| Watch::new(standing.topic, standing.event.kind, &standing.key, None);
-        let tracker = Tracker {
+        let mut tracker = Tracker {
             cloud,
             subject: subject.to_owned(),
             countdown: Vec::new(),
+            dropped: Vec::new(),
             watches: state.standing.iter().map(watch).collect(),
             state,
             answered: Vec::new(),
             sight: Sight::new(now.tick),
         };
-        (tracker, ended)
+        tracker.keep(&|standing| {
+            let event = &standing.event;
+            let ours = matches!(event.fact(Field::Provider), Some(Fact::Text(name)) if name == cloud.name());
+            ours && (!booted || event.kind == Kind::Maintenance)
+        });
+        tracker
     }
 
     /// Interrupts are told again at these times before their deadlines.
@@ -125,10 +130,24 @@ impl Tracker {
         self.countdown = countdown.to_vec();
     }
 
-    /// What stands and is of a kind that `wanted` refuses, or of a topic from `topics` on, is forgotten.
-    pub fn keep(&mut self, topics: usize, wanted: &dyn Fn(Kind) -> bool) {
-        self.state.standing.retain(|standing| standing.topic < topics && wanted(standing.event.kind));
-        self.watches.retain(|watch| watch.topic < topics && wanted(watch.kind));
+    /// What stands and is not `wanted` ends without a word.
+    pub fn keep(&mut self, wanted: &dyn Fn(&Standing) -> bool) {
+        let dropped = &mut self.dropped;
+        self.state.standing.retain(|standing| {
+            let keep = wanted(standing);
+            if !keep {
+                dropped.push(standing.event.incident);
+            }
+            keep
+        });
+        let standing = &self.state.standing;
+        self.watches.retain(|w| standing.iter().any(|s| s.is(w.topic, w.kind, &w.key)));
+    }
+
+    /// No cloud is asked any more: all that was told ends without a word.
+    pub fn give_up(&mut self) {
+        self.keep(&|_| false);
+        self.dropped.extend(self.state.blind.take().map(|blind| blind.incident));
     }
 
     /// Takes in what a look at `topic` has found; an empty list only if it certainly comes from this cloud. How well
@@ -178,9 +197,9 @@ impl Tracker {
 
     /// The next thing to tell, if any. The same until it is committed or no longer true.
     pub fn due(&self, identity: &Identity, now: &Now) -> Option<Due> {
-        self.watches
-            .iter()
-            .find_map(|watch| self.notice_due(watch, identity, now))
+        let dropped = self.dropped.first().map(|incident| self.drop_notice(*incident, now));
+        dropped
+            .or_else(|| self.watches.iter().find_map(|watch| self.notice_due(watch, identity, now)))
             .or_else(|| self.sight_due(identity, now))
             .map(|(event, next)| Due { event, next: State { boot: now.boot, ..next } })
     }
@@ -188,20 +207,26 @@ impl Tracker {
     /// `due` was passed on.
     pub fn commit(&mut self, due: Due) -> Event {
         self.state = due.next;
+        if due.event.kind == Kind::NoticeDropped {
+            self.dropped.retain(|incident| *incident != due.event.incident);
+        }
         due.event
     }
 
-    /// The interrupt that was told last and has not ended.
-    pub fn standing(&self) -> Option<&Event> {
-        self.state.interrupt().map(|standing| &standing.event)
+    /// What was told last of each notice that has not ended.
+    pub fn standing(&self) -> impl Iterator<Item = &Event> {
+        self.state.standing.iter().map(|standing| &standing.event)
     }
 
-    /// The cloud's own id of the notice that `event` told, if this machine may agree to it.
-    pub fn agreeable(&self, event: &Event) -> Option<&str> {
-        let standing = self.state.standing.iter().find(|standing| standing.event.id == event.id)?;
-        let is = |watch: &&Watch| watch.is(standing.topic, event.kind, &standing.key);
-        let (notice, _) = self.watches.iter().find(is)?.current()?;
-        notice.may_agree.then_some(&standing.key)
+    /// The cloud's own id of maintenance that was told and to which this machine may agree, none of `but`.
+    pub fn agreeable(&self, but: &[String]) -> Option<&str> {
+        let may = |standing: &&Standing| {
+            let is = |watch: &&Watch| watch.is(standing.topic, standing.event.kind, &standing.key);
+            let current = self.watches.iter().find(is).and_then(Watch::current);
+            let agrees = current.is_some_and(|(notice, _)| notice.may_agree) && !but.contains(&standing.key);
+            agrees && standing.event.kind == Kind::Maintenance
+        };
+        self.state.standing.iter().find(may).map(|standing| &*standing.key)
     }
 
     /// Whether the last look at the first topic was good.

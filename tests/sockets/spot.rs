@@ -18,7 +18,7 @@ use interrupt_callback::resolve::Resolver;
 use interrupt_callback::run::board::{Board, State};
 use interrupt_callback::run::threads::{Bell, HTTP_STACK, Stop, lock, spawn};
 use interrupt_callback::spot::tracker::{SpotState, standing};
-use interrupt_callback::spot::{SpotContext, SpotStatus, run};
+use interrupt_callback::spot::{SpotContext, SpotStatus, Way, run};
 
 const TERMINATION: &str = "/latest/meta-data/instance/spot/termination-time ";
 const TIME: &str = "2099-05-01T18:02:00Z";
@@ -46,15 +46,18 @@ impl Running {
         let context = SpotContext {
             plan: SpotPlan { interval: Duration::from_millis(100), endpoint, ..SpotPlan::new(cloud) },
             subject: "ikun101@spot".to_owned(),
-            told_by_us: true,
-            board: Arc::clone(&board),
-            carrier: Arc::clone(&carry),
             resolver: Arc::new(resolver),
             status: Arc::clone(&status),
-            stop: stop.clone(),
             // What was saved by an earlier run was delivered by it, in these tests.
-            delivered: saved.as_deref().and_then(standing).is_some(),
-            saved: Arc::new(Mutex::new(saved)),
+            delivered: saved.as_deref().map(standing).unwrap_or_default(),
+            seat: Arc::default(),
+            way: Way {
+                told_by_us: true,
+                board: Arc::clone(&board),
+                carrier: Arc::clone(&carry),
+                saved: Arc::new(Mutex::new(saved)),
+                stop: stop.clone(),
+            },
         };
         let ring = carry.subscribe();
         let thread = Some(spawn("spot", HTTP_STACK, move || run(context)).unwrap());

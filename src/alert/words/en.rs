@@ -33,6 +33,7 @@ pub(super) static WORDS: Words = Words {
             ["notices not readable", "{who} cannot read reclaim notices", "{who} could not read reclaim notices"],
         ),
         (K::Seeing, ["notices readable again", "{who} reads reclaim notices again", ""]),
+        (K::NoticeDropped, ["notice dropped", "a notice about {who} was dropped", ""]),
         (K::Refused, ["heartbeat refused", "heartbeat of {who} was refused", ""]),
         (
             K::ChannelBroken,

@@ -31,6 +31,7 @@ pub(super) static WORDS: Words = Words {
         (K::MonitorForged, ["监控端不可信", "{who}：应答的不是它的监控端", ""]),
         (K::Blind, ["无法读取回收通知", "{who} 无法读取回收通知", "{who} 曾无法读取回收通知"]),
         (K::Seeing, ["恢复读取回收通知", "{who} 已能读取回收通知", ""]),
+        (K::NoticeDropped, ["通知作废", "{who} 的一条通知已作废", ""]),
         (K::Refused, ["心跳被拒绝", "{who} 的心跳被拒绝", ""]),
         (K::ChannelBroken, ["通道拒收", "告警通道 {who} 拒收告警", "告警通道 {who} 曾拒收告警"]),
         (K::ChannelMended, ["通道恢复", "告警通道 {who} 已恢复", ""]),

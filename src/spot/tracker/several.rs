@@ -14,7 +14,7 @@ fn at(secs: i64) -> Now {
 }
 
 fn fresh() -> Tracker {
-    Tracker::restore(Cloud::Aws, "web", None, &at(0)).0
+    Tracker::restore(Cloud::Aws, "web", None, &at(0))
 }
 
 fn notice(kind: Kind, key: &str, action: &'static str, secs: Option<i64>) -> Notice {
@@ -106,9 +106,11 @@ fn maintenance_outlives_a_boot_and_an_interrupt_does_not() {
     let told = look(&mut tracker, 0, 3, std::slice::from_ref(&reboot));
     let saved = tracker.state.write();
     let later = Now { boot: Boot(8), ..at(700) };
-    let (mut next, ended) = Tracker::restore(Cloud::Aws, "web", Some(&saved), &later);
-    assert!(ended.is_some() && next.standing().is_none());
+    let mut next = Tracker::restore(Cloud::Aws, "web", Some(&saved), &later);
+    assert_eq!(next.standing().map(|event| event.incident).collect::<Vec<_>>(), [told[0].1]);
     next.observe(3, &Reading::one(reboot), &later);
+    let dropped = tell(&mut next, &later);
+    assert_eq!(dropped.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::NoticeDropped; 2]);
     assert_eq!(tell(&mut next, &later), []);
     for n in 0..4 {
         let now = Now { boot: Boot(8), ..at(710 + n * 10) };
@@ -122,14 +124,41 @@ fn maintenance_outlives_a_boot_and_an_interrupt_does_not() {
 }
 
 #[test]
-fn what_is_switched_off_is_forgotten() {
+fn what_is_switched_off_ends_without_a_word() {
     let mut tracker = fresh();
-    look(&mut tracker, 0, 1, &[notice(Kind::Rebalance, "", "", None)]);
-    look(&mut tracker, 0, 3, &[notice(Kind::Maintenance, "a", "reboot", None)]);
-    tracker.keep(2, &|_| true);
+    let rebalance = look(&mut tracker, 0, 1, &[notice(Kind::Rebalance, "", "", None)])[0].1;
+    let reboot = look(&mut tracker, 0, 3, &[notice(Kind::Maintenance, "a", "reboot", None)])[0].1;
+    tracker.keep(&|standing| standing.topic < 2);
     assert_eq!(tracker.state.standing.len(), 1);
-    tracker.keep(2, &|kind| kind != Kind::Rebalance);
+    tracker.keep(&|standing| standing.event.kind != Kind::Rebalance);
     assert_eq!((tracker.state.standing.len(), tracker.watches.len()), (0, 0));
+    let told = look(&mut tracker, 5, 0, &[]);
+    assert_eq!(told, [(Kind::NoticeDropped, reboot), (Kind::NoticeDropped, rebalance)]);
+    assert_eq!(look(&mut tracker, 10, 0, &[]), []);
+}
+
+#[test]
+fn what_another_cloud_announced_is_none_of_this_one() {
+    let mut tracker = fresh();
+    look(&mut tracker, 0, 0, &[notice(Kind::Interrupt, "", "stop", Some(900))]);
+    let saved = tracker.state.write();
+    let mut next = Tracker::restore(Cloud::GoogleCloud, "web", Some(&saved), &at(5));
+    let mut told = Vec::new();
+    for secs in (10..60).step_by(5) {
+        told.extend(look(&mut next, secs, 0, &[]));
+    }
+    assert_eq!(kinds(&told), [Kind::NoticeDropped]);
+    // Without any cloud blindness is over, too.
+    for secs in 60..200 {
+        let why = Why { text: "500".to_owned(), hint: "" };
+        next.observe(0, &Reading::Unknown(why), &at(secs));
+    }
+    assert_eq!(tell(&mut next, &at(200)).len(), 1);
+    let saved = next.state.write();
+    let mut none = Tracker::restore(Cloud::Aws, "web", Some(&saved), &at(300));
+    none.give_up();
+    assert_eq!(kinds(&look(&mut none, 300, 0, &[])), [Kind::NoticeDropped]);
+    assert!(none.state.blind.is_none());
 }
 
 #[test]
@@ -144,7 +173,7 @@ fn a_notice_is_told_again_when_its_time_comes_near() {
         told.extend(tell(&mut tracker, &at(secs)).into_iter().map(|event| (secs, event)));
         // A restart changes nothing.
         let saved = tracker.state.write();
-        tracker = Tracker::restore(Cloud::Aws, "web", Some(&saved), &at(secs)).0;
+        tracker = Tracker::restore(Cloud::Aws, "web", Some(&saved), &at(secs));
         tracker.count_down(&[short, long]);
     }
     let times: Vec<i64> = told.iter().map(|(secs, _)| *secs).collect();
@@ -187,7 +216,7 @@ fn facts_and_weight_come_from_the_notice() {
     assert_eq!(event.severity, Severity::Info);
     assert_eq!(event.fact(Field::Reason), Some(&Fact::Text("why".to_owned())));
     assert_eq!(event.fact(Field::Lead), Some(&Fact::Span(Duration::from_secs(30))));
-    assert_eq!(tracker.agreeable(&event), Some("a"));
+    assert_eq!((tracker.agreeable(&[]), tracker.agreeable(&["a".to_owned()])), (Some("a"), None));
 }
 
 /// Whatever comes, each incident begins once, ends once at most, and no message is told twice.
@@ -218,7 +247,7 @@ fn what_is_told_of_many_makes_sense() {
             tracker.observe(topic, &Reading::Notices(held[topic].clone()), &at(n * 10));
             if roll(9) == 0 {
                 let saved = tracker.state.write();
-                tracker = Tracker::restore(Cloud::Aws, "web", Some(&saved), &at(n * 10)).0;
+                tracker = Tracker::restore(Cloud::Aws, "web", Some(&saved), &at(n * 10));
             }
             for event in tell(&mut tracker, &at(n * 10)) {
                 assert!(!ids.contains(&event.id), "seed {seed}: told twice: {event:?}");

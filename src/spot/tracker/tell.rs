@@ -119,6 +119,12 @@ impl Tracker {
         (event, state)
     }
 
+    /// The end of `incident` of which nobody is told.
+    pub(super) fn drop_notice(&self, incident: Id, now: &Now) -> (Event, State) {
+        let at = Moment::at(now.tick, now);
+        (Event::new(Kind::NoticeDropped, incident, self.subject.as_str(), at), self.state.clone())
+    }
+
     pub(super) fn sight_due(&self, identity: &Identity, now: &Now) -> Option<(Event, State)> {
         match &self.state.blind {
             None if self.sight.is_blind() => Some(self.blind(identity, now)),
