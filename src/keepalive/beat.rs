@@ -162,7 +162,7 @@ pub struct Notice {
     pub id: Id,
     /// Its incident.
     pub incident: Id,
-    /// `interrupt`, `interrupt.withdrawn`.
+    /// What its cloud said: `interrupt`, `maintenance`, `blind`, ….
     pub kind: Kind,
     /// How much it matters.
     pub severity: Severity,
@@ -174,7 +174,8 @@ pub struct Notice {
     pub told: bool,
     /// One of those channels took it.
     pub delivered: bool,
-    /// Text facts: instance, region and the like. Fields that a later version added are left out.
+    /// Text facts: instance, region and the like; `lead` and `duration` in seconds. Fields that a later version added
+    /// are left out.
     pub facts: Vec<(Field, String)>,
 }
 

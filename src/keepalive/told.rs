@@ -201,38 +201,44 @@ fn place(event: &mut Event, host: &Host, server: &str) {
     text(event, Field::Server, server);
 }
 
-/// Whether `host` can remember one more of `notices`. If one does not fit, what is old, done with and not carried any
-/// more makes room: rather what is over, since the end of what was forgotten would be foreign.
+/// Whether `host` can remember one more of `notices`. As long as one does not fit, what is old, done with and not carried
+/// any more makes room: rather what is over, since the end of what was forgotten would be foreign.
 pub fn makes_room(host: &mut Host, notices: &[Notice], now: &Now) -> bool {
     let known = |host: &Host, notice: &Notice| host.carried.iter().any(|carried| carried.id == notice.id);
-    let news = |host: &Host, fit: bool| notices.iter().any(|n| !known(host, n) && fits(host, n) == fit);
-    if news(host, false) {
-        let old = |carried: &&Carried| {
-            let kept = now.tick.since(carried.heard) < MIN_KEPT || notices.iter().any(|n| n.id == carried.id);
-            carried.done && !kept
-        };
+    let crowded =
+        |host: &Host| notices.iter().any(|n| !known(host, n) && limit(n.kind).is_some_and(|most| begun(host) >= most));
+    let old = |carried: &&Carried| {
+        let kept = now.tick.since(carried.heard) < MIN_KEPT || notices.iter().any(|n| n.id == carried.id);
+        carried.done && !kept
+    };
+    while crowded(host) {
         let all = &host.carried;
         let over = all.iter().filter(old).find(|carried| carried.kind.phase() == Phase::End);
-        if let Some(incident) = over.or_else(|| all.iter().find(old)).map(|carried| carried.incident) {
-            let gone: Vec<Id> = all.iter().filter(old).filter(|c| c.incident == incident).map(|c| c.id).collect();
-            host.carried.retain(|carried| !gone.contains(&carried.id));
-        }
+        let Some(incident) = over.or_else(|| all.iter().find(old)).map(|carried| carried.incident) else { break };
+        host.carried.retain(|carried| carried.incident != incident || !old(&carried));
     }
-    news(host, true)
+    notices.iter().any(|notice| !known(host, notice) && fits(host, notice))
 }
 
 /// Whether `host` can carry `notice` besides what it carries: a beginning in moderation, and one end of what has begun.
 fn fits(host: &Host, notice: &Notice) -> bool {
-    let is_end = |carried: &&Carried| carried.kind.phase() == Phase::End;
-    let mut own = host.carried.iter().filter(|carried| carried.incident == notice.incident);
-    match notice.kind {
-        Kind::Interrupt => begun(host) < MAX_CARRIED,
-        Kind::Rebalance | Kind::Maintenance | Kind::Blind => begun(host) < MAX_LESSER,
-        Kind::InterruptWithdrawn | Kind::RebalanceOver | Kind::MaintenanceOver | Kind::Seeing | Kind::NoticeDropped => {
-            own.clone().next().is_some() && own.find(is_end).is_none()
-        }
-        // Nothing else comes from a cloud.
-        _ => false,
+    if let Some(most) = limit(notice.kind) {
+        return begun(host) < most;
+    }
+    let ends = matches!(
+        notice.kind,
+        Kind::InterruptWithdrawn | Kind::RebalanceOver | Kind::MaintenanceOver | Kind::Seeing | Kind::NoticeDropped
+    );
+    let mut own = host.carried.iter().filter(|carried| carried.incident == notice.incident).peekable();
+    ends && own.peek().is_some() && own.all(|carried| carried.kind.phase() != Phase::End)
+}
+
+/// How many beginnings there may be with one of `kind`, if that is the beginning of something that a cloud says.
+fn limit(kind: Kind) -> Option<usize> {
+    match kind {
+        Kind::Interrupt => Some(MAX_CARRIED),
+        Kind::Rebalance | Kind::Maintenance | Kind::Blind => Some(MAX_LESSER),
+        _ => None,
     }
 }
 

@@ -244,7 +244,8 @@ impl Poller {
     fn ask(&mut self) {
         self.requests = self.requests.wrapping_add(1);
         let every = if self.learner.is_verified() { VERIFIED } else { UNVERIFIED };
-        if self.learner.next().is_some() && self.requests % every == 0 && !self.metadata.pause().is_asked_for() {
+        if self.learner.next().is_some() && self.requests.is_multiple_of(every) && !self.metadata.pause().is_asked_for()
+        {
             return self.learn(false);
         }
         let wants = self.context.plan.acknowledge;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
+mod carried;
 mod covered;
 mod doubt;
 mod enemies;

@@ -38,6 +38,17 @@ struct Running {
 
 impl Running {
     fn start(cloud: Cloud, endpoint: Option<String>, saved: Option<String>, resolver: Resolver) -> Running {
+        Running::beside(&Arc::default(), cloud, endpoint, saved, resolver)
+    }
+
+    /// The same beside others that have seats.
+    fn beside(
+        seat: &Arc<()>,
+        cloud: Cloud,
+        endpoint: Option<String>,
+        saved: Option<String>,
+        resolver: Resolver,
+    ) -> Running {
         let (desk, bell) = sync_channel(8);
         let carry = Arc::new(Carry::default());
         let board = Arc::new(Board::new(State::default(), desk));
@@ -50,7 +61,7 @@ impl Running {
             status: Arc::clone(&status),
             // What was saved by an earlier run was delivered by it, in these tests.
             delivered: saved.as_deref().map(standing).unwrap_or_default(),
-            seat: Arc::default(),
+            seat: Arc::clone(seat),
             way: Way {
                 told_by_us: true,
                 board: Arc::clone(&board),
@@ -148,6 +159,20 @@ fn from_404_to_a_time() {
     while fake.requests.try_recv().is_ok() {}
     requests(&fake, TERMINATION, 5);
     assert!(!running.has_told());
+}
+
+#[test]
+fn a_third_loop_waits_until_one_of_the_others_has_ended() {
+    let fake = service(|_, stream| answer(stream, 404, ""));
+    let seat = Arc::default();
+    let others = (Arc::clone(&seat), Arc::clone(&seat));
+    let start = || Running::beside(&seat, Cloud::AliCloud, Some(fake.base()), None, Resolver::default());
+    drop(start());
+    assert_eq!(fake.requests.try_iter().count(), 0, "stopped before it had a seat");
+    let waiting = start();
+    drop(others.0);
+    requests(&fake, TERMINATION, 2);
+    drop(waiting);
 }
 
 #[test]
