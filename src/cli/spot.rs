@@ -4,17 +4,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::message::{Line, render};
+use crate::alert::message::{Line, render, span};
 use crate::alert::{Form, Message};
 use crate::cli::{EXIT_CONFIG, EXIT_FAILURE, fail, mutter, say};
 use crate::clock;
 use crate::config::plan::{Language, Plan, SpotPlan};
-use crate::config::units::show_span;
 use crate::resolve::Resolver;
 use crate::run::identity::identity;
 use crate::spot::identity::{Identity, Learner};
 use crate::spot::metadata::Metadata;
-use crate::spot::service::{Reading, Service, Topic, Why};
+use crate::spot::service::{Reading, Service, Topic, Why, excerpt};
 use crate::spot::tracker::{Remark, Tracker};
 use crate::zone::Zone;
 
@@ -37,7 +36,7 @@ pub fn run(plan: &Plan) -> ExitCode {
     let mut look = Look { spot, zone, metadata, learner: Learner::new(service), subject: identity(&plan.name) };
     let mut well = look.learn();
     if let Some(first) = service.first.filter(|_| well) {
-        mutter(&["the first answer may take ", &show_span(first)]);
+        mutter(&["the first answer may take ", &span(Language::En, first)]);
     }
     for (at, topic) in service.topics.iter().enumerate() {
         well &= look.at(at, topic);
@@ -80,7 +79,9 @@ impl Look<'_> {
             Reading::Notices(notices) => {
                 for notice in notices {
                     let off = if self.spot.wants(notice.kind) { "" } else { " (switched off)" };
-                    line(topic.name(), &[notice.kind.name(), off, ": ", notice.action, " ", &notice.raw].concat());
+                    let gap = if notice.action.is_empty() { "" } else { " " };
+                    let raw = excerpt(notice.raw.as_bytes());
+                    line(topic.name(), &[notice.kind.name(), off, ": ", notice.action, gap, &raw].concat());
                 }
                 self.tell(at, &reading);
                 false

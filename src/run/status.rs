@@ -110,17 +110,20 @@ impl Status<'_> {
         match state {
             SpotState::Starting => "no good answer yet".to_owned(),
             SpotState::Quiet => String::new(),
-            SpotState::Notice { until, action } | SpotState::Expected { until, action, .. } => {
-                let left =
-                    until.map(|until| until.0.saturating_sub(self.now.wall.0)).filter(|_| self.now.wall.is_set());
+            SpotState::Notice { until: Some(until), action, .. }
+            | SpotState::Expected { until: Some(until), action, .. } => {
+                let left = until.0.saturating_sub(self.now.wall.0);
                 let left = match left {
-                    Some(left) if left >= 0 => {
-                        [" (in ", &span_of(Duration::from_millis(left.unsigned_abs())), ")"].concat()
-                    }
-                    Some(left) => [" (", &ago(left.saturating_neg()), ")"].concat(),
-                    None => String::new(),
+                    _ if !self.now.wall.is_set() => String::new(),
+                    0.. => [" (in ", &span_of(Duration::from_millis(left.unsigned_abs())), ")"].concat(),
+                    _ => [" (", &ago(left.saturating_neg()), ")"].concat(),
                 };
-                [action.as_str(), if action.is_empty() { "at " } else { " at " }, &human(*until), &left].concat()
+                [action.as_str(), if action.is_empty() { "at " } else { " at " }, &human(Some(*until)), &left].concat()
+            }
+            SpotState::Notice { lead, action, .. } | SpotState::Expected { lead, action, .. } => {
+                let lead = lead.map(|lead| ["usually ", &span_of(lead), " after the notice"].concat());
+                let comma = if lead.is_some() && !action.is_empty() { ", " } else { "" };
+                [action.as_str(), comma, &lead.unwrap_or_default()].concat()
             }
             SpotState::Blind { since, why } => format!("since {}: {why}", human(since.wall(&self.now))),
         }
@@ -221,7 +224,9 @@ impl Status<'_> {
         }
         if let Some(spot) = &self.spot {
             let (state, name) = (spot_words(&spot.state).0, spot.cloud.name());
-            line(&mut text, &[name, " ", &spot.identity, ": ", state, " ", &self.spot_detail(&spot.state)]);
+            let (who, detail) = (if spot.identity.is_empty() { "" } else { " " }, self.spot_detail(&spot.state));
+            let comma = if detail.is_empty() { "" } else { ", " };
+            line(&mut text, &[name, who, &spot.identity, ": ", state, comma, &detail]);
         }
         for monitor in &self.monitors {
             let server = monitor.server.as_deref().unwrap_or("not heard yet");

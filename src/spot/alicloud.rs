@@ -33,7 +33,7 @@ pub const SERVICE: Service = Service {
     }),
     document: Some(Document {
         path: "/latest/dynamic/instance-identity/document",
-        keys: ["instance-id", "region-id", "zone-id", "instance-type", "private-ipv4", NOWHERE],
+        keys: ["instance-id", "region-id", "zone-id", "instance-type", "private-ipv4", NOWHERE, NOWHERE],
     }),
     items: [
         "/latest/meta-data/instance-id",
@@ -41,6 +41,7 @@ pub const SERVICE: Service = Service {
         "/latest/meta-data/zone-id",
         "/latest/meta-data/instance/instance-type",
         "/latest/meta-data/private-ipv4",
+        "/latest/meta-data/eipv4",
         "",
     ],
     first: None,

@@ -62,7 +62,7 @@ pub const SERVICE: Service = Service {
     }),
     document: Some(Document {
         path: "/latest/dynamic/instance-identity/document",
-        keys: ["instanceId", "region", "availabilityZone", "instanceType", "privateIp", NOWHERE],
+        keys: ["instanceId", "region", "availabilityZone", "instanceType", "privateIp", NOWHERE, NOWHERE],
     }),
     items: [
         "/latest/meta-data/instance-id",
@@ -70,6 +70,7 @@ pub const SERVICE: Service = Service {
         "/latest/meta-data/placement/availability-zone",
         "/latest/meta-data/instance-type",
         "/latest/meta-data/local-ipv4",
+        "/latest/meta-data/public-ipv4",
         "",
     ],
     first: None,

@@ -34,11 +34,13 @@ pub const SERVICE: Service = Service {
             "compute/zone",
             "compute/vmSize",
             "network/interface/*/ipv4/ipAddress/*/privateIpAddress",
+            "network/interface/*/ipv4/ipAddress/*/publicIpAddress",
             "compute/name",
         ],
     }),
     items: [
         "/metadata/instance/compute/vmId?api-version=2021-02-01&format=text",
+        "",
         "",
         "",
         "",

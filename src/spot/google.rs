@@ -47,6 +47,7 @@ pub const SERVICE: Service = Service {
         "/computeMetadata/v1/instance/zone",
         "/computeMetadata/v1/instance/machine-type",
         "/computeMetadata/v1/instance/network-interfaces/0/ip",
+        "/computeMetadata/v1/instance/network-interfaces/0/access-configs/0/external-ip",
         "",
     ],
     first: None,

@@ -37,9 +37,17 @@ pub const SERVICE: Service = Service {
     // What stands under instance-id has no meaning there.
     document: Some(Document {
         path: "/openstack/latest/meta_data.json",
-        keys: ["uuid", "region_id", "availability_zone", "instance_type", NOWHERE, NOWHERE],
+        keys: ["uuid", "region_id", "availability_zone", "instance_type", NOWHERE, NOWHERE, NOWHERE],
     }),
-    items: ["", "", "", "/latest/meta-data/instance-type", "/latest/meta-data/local-ipv4", ""],
+    items: [
+        "",
+        "",
+        "",
+        "/latest/meta-data/instance-type",
+        "/latest/meta-data/local-ipv4",
+        "/latest/meta-data/public-ipv4",
+        "",
+    ],
     first: None,
     silence: "is this host at Huawei Cloud? its security group must allow TCP 80 out to 169.254.0.0/16",
 };

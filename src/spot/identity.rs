@@ -4,7 +4,9 @@
 use crate::event::{Event, Field};
 use crate::fetch::Answer;
 use crate::json::{Scalar, pick};
-use crate::spot::service::{Document, Service, UNREAD, WRONG_CLOUD, Why, answers, excerpt, item_name, text_of};
+use crate::spot::service::{
+    BUSY, Document, Service, UNREAD, WRONG_CLOUD, Why, answers, excerpt, is_busy, item_name, text_of,
+};
 
 /// Bytes of one item.
 const MAX_ITEM: usize = 64;
@@ -22,12 +24,14 @@ pub struct Identity {
     pub instance_type: String,
     /// Private IPv4 address.
     pub address: String,
+    /// Public IPv4 address.
+    pub public: String,
     /// The name by which its cloud calls it, where events are told apart by it.
     pub name: String,
 }
 
 /// Items of an [`Identity`].
-const ITEMS: usize = 6;
+pub const ITEMS: usize = 7;
 
 impl Identity {
     fn place(&mut self, at: usize) -> &mut String {
@@ -37,12 +41,13 @@ impl Identity {
             2 => &mut self.zone,
             3 => &mut self.instance_type,
             4 => &mut self.address,
+            5 => &mut self.public,
             _ => &mut self.name,
         }
     }
 
     fn item(&self, at: usize) -> &str {
-        [&self.instance, &self.region, &self.zone, &self.instance_type, &self.address, &self.name][at]
+        [&self.instance, &self.region, &self.zone, &self.instance_type, &self.address, &self.public, &self.name][at]
     }
 
     /// Adds what is known to `event`.
@@ -53,6 +58,7 @@ impl Identity {
             .with_text(Field::Zone, &self.zone)
             .with_text(Field::InstanceType, &self.instance_type)
             .with_text(Field::Address, &self.address)
+            .with_text(Field::OtherAddress, &self.public)
     }
 
     /// In one line, for `status` and the log; empty if nothing is known.
@@ -72,6 +78,10 @@ impl Identity {
         text
     }
 }
+
+/// Places among them.
+const REGION: usize = 1;
+const ZONE: usize = 2;
 
 /// How far the identity has been learned. Asks nobody: it says what to ask next and hears the answer.
 pub struct Learner {
@@ -153,14 +163,18 @@ impl Learner {
                 }
                 self.go_on(0);
             }
-            Step::Item(_) if answer.status >= 500 => {
-                self.why = Some(Why { text: answers(self.item(), answer.status), hint: "" });
+            Step::Item(_) if is_busy(answer.status) => {
+                self.why = Some(Why { text: answers(self.item(), answer.status), hint: BUSY });
                 return false;
             }
             Step::Item(at) => {
                 let value = if good { item(text_of(&answer.body)) } else { String::new() };
                 if at == 0 && !is_instance_id(&value) {
                     return self.fail(answer);
+                }
+                // A zone of Google is its region and a letter.
+                if at == ZONE && self.service.items[REGION].is_empty() {
+                    self.identity.region = value.rsplit_once('-').map_or("", |(region, _)| region).to_owned();
                 }
                 *self.identity.place(at) = value;
                 self.go_on(at + 1);
@@ -171,7 +185,10 @@ impl Learner {
     }
 
     fn fail(&mut self, answer: &Answer) -> bool {
-        self.why = Some(self.not_this_cloud(answer));
+        self.why = Some(match answer.status {
+            status if is_busy(status) => Why { text: answers(self.item(), status), hint: BUSY },
+            _ => self.not_this_cloud(answer),
+        });
         self.start_over();
         false
     }
@@ -251,10 +268,10 @@ mod tests {
 
     #[test]
     fn one_document_says_it_all() {
-        let learner = learn(Cloud::AliCloud, &[("identity/document", 200, WHOLE)]);
+        let learner = learn(Cloud::AliCloud, &[("identity/document", 200, WHOLE), ("/eipv4", 200, "47.96.1.2")]);
         assert!(learner.is_verified() && learner.next().is_none());
         assert_eq!(learner.identity().text(), "i-bp67acfmxazb4ph (cn-hangzhou-b, ecs.g6.large, 10.0.0.7)");
-        assert_eq!(learner.identity().region, "cn-hangzhou");
+        assert_eq!((&*learner.identity().region, &*learner.identity().public), ("cn-hangzhou", "47.96.1.2"));
     }
 
     #[test]
@@ -269,6 +286,7 @@ mod tests {
                     ("/zone-id", 404, "<html>no such item</html>"),
                     ("/instance-type", 200, "<html>"),
                     ("/private-ipv4", 200, "10.0.0.7"),
+                    ("/eipv4", 404, ""),
                 ],
             );
             assert!(learner.next().is_none());
@@ -284,12 +302,12 @@ mod tests {
             "pendingTime":"2026-05-01T00:00:00Z","privateIp":"172.31.0.9","region":"us-east-1","version":"2017-09-30"}"#;
         let azure = r#"{"compute":{"evictionPolicy":"Deallocate","location":"westeurope","name":"myvmss_3","priority":"Spot",
             "vmId":"02aab8a4-74ef-476e-8182-f6d2ba4166a6","vmSize":"Standard_A1","zone":"1","tagsList":[{"name":"a","value":"b"}]},
-            "network":{"interface":[{"ipv4":{"ipAddress":[{"privateIpAddress":"10.0.0.4","publicIpAddress":""}],
+            "network":{"interface":[{"ipv4":{"ipAddress":[{"privateIpAddress":"10.0.0.4","publicIpAddress":"20.1.2.3"}],
             "subnet":[{"address":"10.0.0.0","prefix":"24"}]},"macAddress":"000D3A"}]}}"#;
         let huawei = r#"{"uuid":"d8e02d56-2648-49a3-bf97-6be8f1204f38","availability_zone":"cn-north-4a","region_id":"cn-north-4",
             "hostname":"x.novalocal","meta":{"a":"b"},"instance_type":"s6.large.2","random_seed":"x"}"#;
         for (cloud, body, text, name, next) in [
-            (Cloud::Aws, aws, "i-0abc (us-east-1a, c7g.large, 172.31.0.9)", "", None),
+            (Cloud::Aws, aws, "i-0abc (us-east-1a, c7g.large, 172.31.0.9)", "", Some("/latest/meta-data/public-ipv4")),
             (Cloud::Azure, azure, "02aab8a4-74ef-476e-8182-f6d2ba4166a6 (1, Standard_A1, 10.0.0.4)", "myvmss_3", None),
             (
                 Cloud::HuaweiCloud,
@@ -321,12 +339,14 @@ mod tests {
             ("/zone", "projects/123/zones/us-central1-a"),
             ("/machine-type", "projects/123/machineTypes/e2-small"),
             ("/0/ip", "10.128.0.2"),
+            ("/external-ip", "34.1.2.3"),
         ] {
             assert!(learner.next().unwrap().ends_with(end));
             assert!(learner.hear(&Answer { status: 200, headers: headers.clone(), body: body.into() }));
         }
         assert_eq!(learner.next(), None);
         assert_eq!(learner.identity().text(), "4520031799277581759 (us-central1-a, e2-small, 10.128.0.2)");
+        assert_eq!((&*learner.identity().region, &*learner.identity().public), ("us-central1", "34.1.2.3"));
     }
 
     #[test]
@@ -334,6 +354,16 @@ mod tests {
         let mut learner = Learner::new(Service::of(Cloud::HuaweiCloud));
         assert!(!learner.hear(&answer(404, "")) && !learner.is_verified());
         assert!(learner.why().text.ends_with("meta_data.json answers 404"), "{}", learner.why().text);
+    }
+
+    #[test]
+    fn a_service_with_trouble_is_no_other_cloud() {
+        for (cloud, status) in [(Cloud::HuaweiCloud, 503), (Cloud::HuaweiCloud, 429), (Cloud::TencentCloud, 500)] {
+            let mut learner = Learner::new(Service::of(cloud));
+            assert!(!learner.hear(&answer(status, "")) && !learner.is_verified());
+            let why = learner.why();
+            assert!(!why.text.contains("look like") && why.hint == BUSY, "{why:?}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ use crate::run::board::Board;
 use crate::run::threads::{Stop, lock};
 use crate::spot::identity::{Identity, Learner};
 use crate::spot::metadata::{Metadata, TOTAL};
-use crate::spot::service::{Reading, Service, Topic};
+use crate::spot::service::{Reading, Service, Topic, excerpt};
 use crate::spot::sight::Line;
 use crate::spot::tracker::{Remark, SpotState, Tracker};
 
@@ -175,6 +175,11 @@ impl Turns {
     fn next(&mut self) -> usize {
         let turn = self.turn;
         self.turn = turn.wrapping_add(1);
+        // At the start each once, so that nothing that stands has to wait for long.
+        if turn <= self.others.len() {
+            return turn.checked_sub(1).map_or(0, |at| self.others[at]);
+        }
+        let turn = turn - self.others.len() - 1;
         if self.others.is_empty() || turn % TURNS != TURNS - 1 {
             0
         } else {
@@ -350,13 +355,16 @@ impl Poller {
         *lock(&self.context.status) = status;
     }
 
+    /// One line for the log: what the cloud said, or why it cannot be heard.
     fn log_told(&self, event: &Event) {
         let level = if event.severity == Severity::Info { log::Level::Info } else { log::Level::Warn };
-        let (cloud, kind, incident) = (self.context.plan.cloud.name(), event.kind.name(), event.incident);
-        match event.fact(Field::Reason) {
-            Some(Fact::Text(reason)) => log::log!(level, "{cloud}: {kind}, incident {incident}: {reason}"),
-            _ => log::log!(level, "{cloud}: {kind}, incident {incident}"),
-        }
+        let (cloud, kind, raw) = (self.context.plan.cloud.name(), event.kind.name(), self.tracker.raw(event));
+        let said = match event.fact(Field::Reason) {
+            Some(Fact::Text(reason)) if raw.is_empty() => [": ", reason].concat(),
+            _ if raw.is_empty() => String::new(),
+            _ => [": it says ", &excerpt(raw.as_bytes())].concat(),
+        };
+        log::log!(level, "{cloud}: {kind}, incident {}{said}", event.incident);
     }
 
     fn log(&self, remark: &Remark) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::clock::{Now, Tick, Wall};
-use crate::event::{Event, Kind, Moment};
+use crate::event::{Event, Fact, Field, Kind, Moment};
 use crate::json::{self, Writer};
 use crate::spot::service::Notice;
 
@@ -108,6 +108,14 @@ impl Standing {
         };
         let paused = told.is_some_and(|told| now.tick.since(told) < pause);
         differs && !paused
+    }
+
+    /// How long before it such a notice usually comes, where no time is given.
+    pub fn lead(&self) -> Option<Duration> {
+        match self.event.fact(Field::Lead) {
+            Some(Fact::Span(lead)) => Some(*lead),
+            _ => None,
+        }
     }
 
     fn age(&self, now: &Now) -> Duration {

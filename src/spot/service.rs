@@ -7,13 +7,20 @@ use crate::clock::Wall;
 use crate::config::plan::Cloud;
 use crate::event::{Kind, Severity};
 use crate::fetch::Answer;
+use crate::spot::identity::ITEMS;
 use crate::spot::{alicloud, aws, azure, google, huawei, tencent, volcengine};
 
 /// Characters of an unexpected answer that are shown.
-const EXCERPT: usize = 40;
+const EXCERPT: usize = 80;
 
 /// What a person can do when the answers are not those of the configured cloud.
 pub const WRONG_CLOUD: &str = "is `provider` right? until it is, no notice is heard";
+
+/// The same when the service itself has trouble.
+pub const BUSY: &str = "the service is out of order or asked too often; it is asked again";
+
+/// The same when an answer is not of the form that is known.
+pub const UNLIKE: &str = "a proxy or a portal may answer in its place, or the cloud has changed the form";
 
 /// Why nothing is known yet.
 pub const UNREAD: &str = "the instance id could not be read yet";
@@ -38,7 +45,7 @@ pub struct Service {
     pub document: Option<Document>,
     /// Paths of the identity, item by item, in the order of [`crate::spot::identity::Identity`]; empty where there
     /// is none. That of the instance must exist: without it this is not that cloud.
-    pub items: [&'static str; 6],
+    pub items: [&'static str; ITEMS],
     /// The first answer may take this long.
     pub first: Option<Duration>,
     /// What a person can look at when there is no answer at all.
@@ -62,7 +69,7 @@ pub struct Document {
     /// Its path.
     pub path: &'static str,
     /// Where the items stand, in the order of [`crate::spot::identity::Identity`]; [`NOWHERE`] if it lacks one.
-    pub keys: [&'static str; 6],
+    pub keys: [&'static str; ITEMS],
 }
 
 /// The place of an item that a document does not have. No path of [`crate::keepalive::leaf::walk`] looks like this.
@@ -176,12 +183,12 @@ impl Reading {
 
     /// Nothing can be said because `item` answers something odd.
     pub fn odd(item: &str, answer: &Answer) -> Reading {
-        let text = match answer.status {
+        let (text, hint) = match answer.status {
             401 | 403 => return Reading::NeedToken,
-            200 => [item, " answers 200 with ", &excerpt(&answer.body)].concat(),
-            status => answers(item, status),
+            200 => ([item, " answers 200 with ", &excerpt(&answer.body)].concat(), UNLIKE),
+            status => (answers(item, status), if is_busy(status) { BUSY } else { UNLIKE }),
         };
-        Reading::Unknown(Why { text, hint: "" })
+        Reading::Unknown(Why { text, hint })
     }
 }
 
@@ -209,6 +216,11 @@ pub fn bare_time(answer: &Answer, action: &'static str, parse: fn(&str) -> Optio
         }
         None => Reading::odd(ITEM, answer),
     }
+}
+
+/// Whether a service that answers so has trouble, and may be the right one.
+pub fn is_busy(status: u16) -> bool {
+    status >= 500 || status == 429
 }
 
 /// That `item` was answered with `status`.

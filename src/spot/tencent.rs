@@ -31,6 +31,7 @@ pub const SERVICE: Service = Service {
         "/latest/meta-data/placement/zone",
         "/latest/meta-data/instance/instance-type",
         "/latest/meta-data/local-ipv4",
+        "/latest/meta-data/public-ipv4",
         "",
     ],
     first: None,

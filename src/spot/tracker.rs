@@ -54,6 +54,8 @@ pub enum SpotState {
         until: Option<Wall>,
         /// What the cloud will do.
         action: String,
+        /// How long before it is usually announced, where no time is.
+        lead: Option<Duration>,
     },
     /// Something less is announced: a recommendation to move away, or maintenance.
     Expected {
@@ -63,6 +65,8 @@ pub enum SpotState {
         until: Option<Wall>,
         /// What the cloud will do.
         action: String,
+        /// How long before it is usually announced, where no time is.
+        lead: Option<Duration>,
     },
     /// The service cannot be seen.
     Blind {
@@ -218,6 +222,14 @@ impl Tracker {
         self.state.standing.iter().map(|standing| &standing.event)
     }
 
+    /// The answer that holds the notice which `event` tells of; empty if none does.
+    pub fn raw(&self, event: &Event) -> &str {
+        let standing = self.state.standing.iter().find(|standing| standing.event.id == event.id);
+        let is = |watch: &&Watch| standing.is_some_and(|s| s.is(watch.topic, watch.kind, &watch.key));
+        let watch = self.watches.iter().find(is).and_then(Watch::current);
+        watch.map_or("", |(notice, _)| &notice.raw)
+    }
+
     /// The cloud's own id of maintenance that was told and to which this machine may agree, none of `but`.
     pub fn agreeable(&self, but: &[String]) -> Option<&str> {
         let may = |standing: &&Standing| {
@@ -242,7 +254,8 @@ impl Tracker {
     /// How things stand.
     pub fn state(&self) -> SpotState {
         if let Some(standing) = self.state.interrupt() {
-            return SpotState::Notice { until: standing.deadline, action: standing.action.clone() };
+            let (until, action) = (standing.deadline, standing.action.clone());
+            return SpotState::Notice { until, action, lead: standing.lead() };
         }
         if let Some(blind) = &self.state.blind {
             let why = self.sight.why().map(|why| why.text.clone()).unwrap_or_default();
@@ -250,7 +263,7 @@ impl Tracker {
         }
         if let Some(first) = self.state.standing.first() {
             let (until, action) = (first.deadline, first.action.clone());
-            return SpotState::Expected { kind: first.event.kind, until, action };
+            return SpotState::Expected { kind: first.event.kind, until, action, lead: first.lead() };
         }
         if self.last_good().is_some() { SpotState::Quiet } else { SpotState::Starting }
     }

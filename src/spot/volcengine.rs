@@ -25,7 +25,7 @@ pub const SERVICE: Service = Service {
     topics: &[Topic { kind: Kind::Interrupt, path: "/latest/spot_instance_termination_time", waits: false, classify }],
     token: None,
     document: None,
-    items: ["/latest/instance_id", "/latest/region", "/latest/zone", "", "/latest/private_ipv4", ""],
+    items: ["/latest/instance_id", "/latest/region", "/latest/zone", "", "/latest/private_ipv4", "", ""],
     first: None,
     silence: "is this host at Volcengine, and may it reach 100.96.0.96 (container, firewall, VPN)?",
 };

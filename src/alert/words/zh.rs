@@ -163,6 +163,8 @@ pub(super) static WORDS: Words = Words {
         (result::HANGS, "卡住且无法终止：磁盘是否无响应？"),
         (result::EXPIRED, "未启动：轮到它之前期限已过"),
         (tracker::LAPSED, "原定时间已过 15 分钟以上，本机仍在"),
+        (service::BUSY, "元数据服务故障或被询问过于频繁，稍后会再问"),
+        (service::UNLIKE, "可能是代理或认证页面在应答，或云厂商改变了格式"),
         (service::WRONG_CLOUD, "请检查 provider：改对之前收不到回收通知"),
         (alicloud::SERVICE.silence, "本机是否在阿里云上，能否访问 100.100.100.200（容器、防火墙、VPN）？"),
         (tencent::SERVICE.silence, "请使用腾讯云内网 DNS，或设置 [spot] endpoint"),

@@ -47,7 +47,7 @@ fn each_event_begins_and_ends_by_itself() {
     assert_ne!(told[0].1, told[1].1);
     assert_eq!(
         tracker.state(),
-        SpotState::Expected { kind: Kind::Maintenance, until: a.deadline, action: "reboot".to_owned() }
+        SpotState::Expected { kind: Kind::Maintenance, until: a.deadline, action: "reboot".to_owned(), lead: None }
     );
     let mut ended = Vec::new();
     for secs in (60..600).step_by(60) {

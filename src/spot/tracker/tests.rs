@@ -67,7 +67,10 @@ fn a_notice_is_told_once_with_everything_known() {
     assert_eq!(names, ["provider", "instance", "region", "action", "deadline"]);
     let Some(Fact::Time(deadline)) = event.fact(Field::Deadline) else { unreachable!() };
     assert_eq!(deadline.wall(&at(1000)), Some(Wall(T0 + 300_000)));
-    assert_eq!(tracker.state(), SpotState::Notice { until: Some(Wall(T0 + 300_000)), action: "release".to_owned() });
+    assert_eq!(
+        tracker.state(),
+        SpotState::Notice { until: Some(Wall(T0 + 300_000)), action: "release".to_owned(), lead: None }
+    );
     assert_eq!(play(&mut tracker, 2000, 1000, &vec![notice(300); 200]), []);
     let mut next = restart(&tracker, &at(3 * MIN));
     assert_eq!(next.standing().next(), Some(&event));
