@@ -13,7 +13,7 @@ pub const DMI: &str = "/sys/class/dmi/id";
 const MAX_ITEM: usize = 128;
 
 /// Item, what it begins with, and whose machines say so.
-const SIGNS: [(&str, &str, Cloud); 16] = [
+const SIGNS: [(&str, &str, Cloud); 17] = [
     ("product_name", "Alibaba Cloud ECS", Cloud::AliCloud),
     ("sys_vendor", "Alibaba Cloud", Cloud::AliCloud),
     ("sys_vendor", "Tencent Cloud", Cloud::TencentCloud),
@@ -21,6 +21,7 @@ const SIGNS: [(&str, &str, Cloud); 16] = [
     ("sys_vendor", "Amazon EC2", Cloud::Aws),
     ("chassis_asset_tag", "Amazon EC2", Cloud::Aws),
     ("bios_version", "4.2.amazon", Cloud::Aws),
+    ("bios_version", "4.11.amazon", Cloud::Aws),
     ("product_uuid", "ec2", Cloud::Aws),
     ("product_name", "Google Compute Engine", Cloud::GoogleCloud),
     ("product_serial", "GoogleCloud-", Cloud::GoogleCloud),
@@ -55,6 +56,7 @@ mod tests {
             (vec![("sys_vendor", "Alibaba Cloud\n"), ("product_name", "Alibaba Cloud ECS\n")], Some(Cloud::AliCloud)),
             (vec![("sys_vendor", "Tencent Cloud\n"), ("product_name", "CVM\n")], Some(Cloud::TencentCloud)),
             (vec![("sys_vendor", "Amazon EC2\n"), ("product_name", "c7g.large\n")], Some(Cloud::Aws)),
+            (vec![("sys_vendor", "Xen\n"), ("bios_version", "4.11.amazon\n")], Some(Cloud::Aws)),
             (vec![("product_uuid", "EC2AE145-D1DC-13B2-94ED-012345ABCDEF\n")], Some(Cloud::Aws)),
             (vec![("product_name", "Google Compute Engine\n")], Some(Cloud::GoogleCloud)),
             (vec![("sys_vendor", "Microsoft Corporation\n"), ("product_name", "Virtual Machine\n")], None),

@@ -199,8 +199,8 @@ struct Poller {
     requests: usize,
     /// Events that were acknowledged, or will not be.
     agreed: Vec<String>,
-    /// How often that of now was tried.
-    tries: u32,
+    /// The event that is being acknowledged, and how often that was tried.
+    trying: (String, u32),
     /// What the log says of each topic but the first; empty if it is well.
     said: Vec<String>,
 }
@@ -228,7 +228,8 @@ impl Poller {
         let turns = Turns { turn: 0, others: wanted };
         let said = vec![String::new(); topics.len()];
         let (learner, agreed) = (Learner::new(service), Vec::new());
-        Poller { context, topics, metadata, learner, tracker, turns, requests: 0, agreed, tries: 0, said }
+        let trying = (String::new(), 0);
+        Poller { context, topics, metadata, learner, tracker, turns, requests: 0, agreed, trying, said }
     }
 
     fn run(mut self) {
@@ -257,8 +258,9 @@ impl Poller {
         if let Some(id) = self.tracker.agreeable(&self.agreed).filter(|_| wants).map(str::to_owned) {
             return self.acknowledge(id);
         }
-        // Where every answer may be the last one for a while it should be that of the most urgent topic.
-        let at = if self.metadata.pause().is_asked_for() { 0 } else { self.turns.next() };
+        // Where answers are rare, or worth little, they should be those of the most urgent topic.
+        let first = self.metadata.pause().is_asked_for() || !self.learner.is_verified();
+        let at = if first { 0 } else { self.turns.next() };
         self.poll(at);
     }
 
@@ -315,14 +317,14 @@ impl Poller {
     fn acknowledge(&mut self, id: String) {
         let cloud = self.context.plan.cloud.name();
         let result = self.metadata.acknowledge(&id);
-        self.tries += 1;
+        let before = if self.trying.0 == id { self.trying.1 } else { 0 };
+        self.trying = (id.clone(), before + 1);
         match result {
             Ok(200) => log::info!("{cloud}: event {id} acknowledged"),
-            _ if self.tries < MAX_TRIES => return,
+            _ if before + 1 < MAX_TRIES => return,
             Ok(status) => log::warn!("{cloud}: event {id} could not be acknowledged: the answer is {status}"),
             Err(error) => log::warn!("{cloud}: event {id} could not be acknowledged: {error}"),
         }
-        self.tries = 0;
         if self.agreed.len() >= MAX_AGREED {
             self.agreed.remove(0);
         }

@@ -8,9 +8,12 @@ use serde_json::Value;
 
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, Asked, FakeHttp};
-use crate::common::{SECRETS, TempDir, wait_for};
+use crate::common::{SECRETS, TempDir, wait_for, wait_within};
 use crate::mock::Kind;
 use crate::{COMES, Cloud, GOES, answer, hook, script};
+
+/// Blindness is told after a minute.
+const LONG: Duration = Duration::from_secs(120);
 
 fn watcher(dir: &TempDir, hook: &FakeHttp) -> Daemon {
     let config = format!(
@@ -81,6 +84,24 @@ fn the_server_tells_of_a_host_without_channels_and_of_its_end() {
             });
         }
     });
+}
+
+#[test]
+#[ignore = "long: blindness is told after 60 s"]
+fn the_server_tells_that_a_host_without_channels_is_blind() {
+    let (a, b, hook, cloud) = (TempDir::new(), TempDir::new(), hook(), Cloud::start(script("AWS", Kind::Interrupt)));
+    let mut vps = watcher(&a, &hook);
+    let port = vps.ready().port();
+    let script = script("AWS", Kind::Interrupt);
+    cloud.http.set(|_| Answer::status(500, "broken"));
+    let _web = Daemon::start(b.path(), &mute(&cloud, "AWS", port, ""));
+    let told = wait_within(LONG, "the alert", || hook.asked().first().map(Asked::json));
+    println!("{told:#}");
+    assert!(told["kind"] == "blind" && told["subject"].as_str().unwrap().starts_with("web@"));
+    assert!(!told["facts"]["hint"].is_null());
+    cloud.http.set(move |asked| answer(&script, asked, 0, Duration::ZERO));
+    let over = hook.posts(2).remove(1).json();
+    assert!(over["kind"] == "seeing" && over["incident"] == told["incident"], "{over:#}");
 }
 
 #[test]

@@ -189,6 +189,10 @@ fn a_notice_is_told_again_when_its_time_comes_near() {
         tell(tracker, &at(secs)).len()
     };
     assert_eq!([told(&mut late, 290), told(&mut late, 295)], [1, 0]);
+    // A daemon that was away until the time was over does not count down to it.
+    let mut away = fresh();
+    away.count_down(&[short]);
+    assert_eq!([told(&mut away, 0), told(&mut away, 301), told(&mut away, 400)], [1, 0, 0]);
     // Maintenance is not counted down.
     let mut other = fresh();
     other.count_down(&[long]);

@@ -58,9 +58,10 @@ impl Tracker {
         Some((event, state))
     }
 
-    /// How many entries of the countdown have passed for an interrupt at `deadline`.
+    /// How many entries of the countdown have passed for an interrupt at `deadline`; none once it is past.
     pub(super) fn passed(&self, deadline: Option<Wall>, kind: Kind, now: &Now) -> u32 {
-        let Some(deadline) = deadline.filter(|_| kind == Kind::Interrupt && now.wall.is_set()) else { return 0 };
+        let ahead = |deadline: &Wall| kind == Kind::Interrupt && now.wall.is_set() && deadline.0 > now.wall.0;
+        let Some(deadline) = deadline.filter(ahead) else { return 0 };
         let left = deadline.0.saturating_sub(now.wall.0);
         self.countdown.iter().filter(|entry| left <= crate::clock::millis(**entry)).count() as u32
     }
