@@ -235,13 +235,11 @@ impl Poller {
     fn run(mut self) {
         // All of it before the first poll, so that even a notice that stands already names the instance.
         self.learn(true);
-        loop {
+        while !self.context.way.stop.is_stopped() {
             let begun = clock::tick();
             self.ask();
             let interval = self.context.plan.interval.max(MIN_INTERVAL);
-            if self.wait(begun + self.metadata.pause().after(interval)) {
-                return;
-            }
+            self.wait(begun + self.metadata.pause().after(interval));
         }
     }
 
@@ -378,15 +376,12 @@ impl Poller {
         }
     }
 
-    /// Waits until `next`; at once if it has passed, as after a suspension. True at the end of the program.
-    fn wait(&self, next: Tick) -> bool {
+    /// Waits until `next` or until it is stopped; not at all if it has passed, as after a suspension.
+    fn wait(&self, next: Tick) {
         loop {
             let left = next.since(clock::tick());
-            if self.context.way.stop.wait(left.min(NAP)) {
-                return true;
-            }
-            if left <= NAP {
-                return false;
+            if left.is_zero() || self.context.way.stop.wait(left.min(NAP)) {
+                return;
             }
         }
     }
