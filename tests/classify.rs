@@ -48,6 +48,24 @@ fn each_sample_means_something_to_its_own_topic_only() {
     assert_eq!(found, want);
 }
 
+/// Services send `text/plain` for JSON, and portals send what they like: the body alone decides.
+#[test]
+fn the_type_of_the_content_changes_nothing() {
+    for (cloud, topic) in topics() {
+        for sample in SAMPLES.iter().chain(&["<html><body>2026-05-01T18:02:00Z TRUE</body></html>"]) {
+            for status in [200, 404, 500] {
+                let plain = answer(status, sample.as_bytes());
+                let reading = classified(cloud, topic, &plain);
+                for kind in ["text/html; charset=utf-8", "application/json", "image/png", ""] {
+                    let mut other = plain.clone();
+                    other.headers.push(("content-type".to_owned(), kind.to_owned()));
+                    assert_eq!(classified(cloud, topic, &other), reading, "{} {sample} {kind}", topic.path);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn damaged_answers_are_no_notices() {
     let mut dice = 0x9E37_79B9_7F4A_7C15_u64;

@@ -97,7 +97,7 @@ fn sound(kind: usize) -> &'static [Vec<u8>] {
         let mark = Mark { channel: "hook".into(), count: 1, seqs: vec![1, 2] };
         let small =
             vec![mark.to_json(), br#"[["hook",1,2]]"#.to_vec(), br#"{"name":"hook","why":"x","incident":1}"#.to_vec()];
-        let (mut tracker, _) = Tracker::restore(Cloud::AliCloud, "nas", None, &NOW);
+        let mut tracker = Tracker::restore(Cloud::AliCloud, "nas", None, &NOW);
         let notice = service::Notice::new(Kind::Interrupt, "release", "x");
         let notice = service::Notice { deadline: Some(Wall(1_800_000_300_000)), ..notice };
         tracker.observe(0, &Reading::one(notice), &NOW);
@@ -170,7 +170,7 @@ fuzz_target!(|bytes: &[u8]| {
         6 => {
             let Ok(text) = std::str::from_utf8(bytes) else { return };
             tracker::standing(text);
-            let (tracker, _) = Tracker::restore(Cloud::AliCloud, "nas", Some(text), &NOW);
+            let tracker = Tracker::restore(Cloud::AliCloud, "nas", Some(text), &NOW);
             tracker.state();
         }
         7 => {
