@@ -28,10 +28,16 @@ fn cost(name: &str, http: &FakeHttp, more: &str, first: &str, polls: usize) -> (
     (tokens.len(), asked.len(), rest)
 }
 
-/// What fits into the time that these requests took, at one per interval. Either end may have been seen late.
-fn allowed(asked: &[Asked]) -> usize {
+/// How many intervals these requests took. The first may have been seen late.
+fn intervals(asked: &[Asked]) -> usize {
     let span = asked.last().unwrap().at - asked[0].at;
-    usize::try_from(span.as_millis()).unwrap() / 250 + 2
+    usize::try_from(span.as_millis()).unwrap() / 250
+}
+
+/// What fits into so many intervals at one request for each, as seen from a machine that is busy with other tests: a
+/// fifth more, which is less than one more in every three.
+fn allowed(intervals: usize) -> usize {
+    intervals * 6 / 5 + 3
 }
 
 #[test]
@@ -43,14 +49,14 @@ fn every_cloud_is_asked_at_most_once_per_interval() {
                     let cloud = Cloud::start(script(name, kind));
                     // An event that is to be acknowledged stands from the beginning.
                     cloud.set(COMES);
-                    let (tokens, before, rest) = cost(name, &cloud.http, "acknowledge = true", path, 12);
+                    let (tokens, before, rest) = cost(name, &cloud.http, "acknowledge = true", path, 24);
                     println!(
                         "{name} {kind:?}: {tokens} tokens, {before} to learn, {} in {} intervals",
                         rest.len(),
-                        allowed(&rest) - 2
+                        intervals(&rest)
                     );
                     assert!(tokens <= 1 && before <= 7, "{name}: {tokens} {before}");
-                    assert!(rest.len() <= allowed(&rest), "{name}: {rest:#?}");
+                    assert!(rest.len() <= allowed(intervals(&rest)), "{name}: {rest:#?}");
                 });
             }
         }
@@ -72,11 +78,11 @@ fn nor_is_one_that_refuses_everything() {
                     println!(
                         "{name} {status}: {tokens} tokens, {before} to learn, {} in {} intervals",
                         rest.len(),
-                        allowed(&rest) - 2
+                        intervals(&rest)
                     );
                     // The second token is that which is asked for when the first was refused, and what was refused is asked again.
                     assert!(tokens <= 2 && before <= 7, "{name} {status}: {tokens} {before}");
-                    assert!(rest.len() <= allowed(&rest) + tokens, "{name} {status}: {rest:#?}");
+                    assert!(rest.len() <= allowed(intervals(&rest)) + tokens, "{name} {status}: {rest:#?}");
                 });
             }
         }

@@ -56,12 +56,13 @@ fn every_failure_of_a_look_has_a_hint() {
         for body in ["<html>2026-05-01T18:02:00Z</html>", "TRUE", "[]", "{}"] {
             let portal = FakeHttp::start(move |_| Answer::ok(body));
             let (code, text) = spot(&config(name, &portal.url("")));
-            assert!(code == 1 && !text.contains("would tell"), "{name} {body}: {text}");
+            assert!(code == 1 && !text.contains("would tell") && text.contains("what to do"), "{name} {body}: {text}");
         }
         // It is broken.
         let broken = Cloud::start(Script { error: Some(500), ..script(name, Kind::Interrupt) });
         let (code, text) = spot(&config(name, &broken.http.url("")));
         assert!(code == 1 && text.contains("500") && !text.contains(id), "{name}: {text}");
+        assert!(text.contains("what to do") && !text.contains("`provider` right?"), "{name}: {text}");
     }
     // Tokens are demanded and not given, as beyond the hop limit.
     let hardened = Script { hardened: true, ..script("AWS", Kind::Interrupt) };
