@@ -33,7 +33,8 @@ pub fn run(plan: &Plan) -> ExitCode {
     let service = Service::of(spot.cloud);
     let metadata = Metadata::new(service, spot.endpoint.clone(), Arc::new(Resolver::default()));
     say(&[spot.cloud.name(), " at ", metadata.host(), "\n"].concat());
-    let mut look = Look { spot, zone, metadata, learner: Learner::new(service), subject: identity(&plan.name) };
+    let mut look =
+        Look { spot, zone, metadata, learner: Learner::new(service), subject: identity(&plan.name), hint: "" };
     let mut well = look.learn();
     if let Some(first) = service.first.filter(|_| well) {
         mutter(&["the first answer may take ", &span(Language::En, first)]);
@@ -50,6 +51,8 @@ struct Look<'a> {
     metadata: Metadata,
     learner: Learner,
     subject: String,
+    /// What a person was told to do last.
+    hint: &'static str,
 }
 
 impl Look<'_> {
@@ -59,7 +62,7 @@ impl Look<'_> {
         if self.learner.is_verified() {
             line("instance", &self.learner.identity().text());
         } else {
-            odd("instance", &self.learner.why());
+            self.odd("instance", &self.learner.why());
         }
         self.learner.is_verified()
     }
@@ -87,10 +90,19 @@ impl Look<'_> {
                 false
             }
             Reading::Unknown(why) => {
-                odd(topic.name(), why);
+                self.odd(topic.name(), why);
                 false
             }
             Reading::NeedToken => false,
+        }
+    }
+
+    /// Why `what` could not be read, and once what can be done about it.
+    fn odd(&mut self, what: &str, why: &Why) {
+        line(what, why.text.strip_prefix(what).map_or(&*why.text, str::trim_start));
+        if !why.hint.is_empty() && why.hint != self.hint {
+            line("  what to do", why.hint);
+            self.hint = why.hint;
         }
     }
 
@@ -120,11 +132,4 @@ fn line(what: &str, text: &str) {
     const WIDTH: usize = 24;
     let gap = " ".repeat(WIDTH.saturating_sub(what.len()).max(1));
     say(&["  ", what, &gap, text, "\n"].concat());
-}
-
-fn odd(what: &str, why: &Why) {
-    line(what, &why.text);
-    if !why.hint.is_empty() {
-        line("  what to do", why.hint);
-    }
 }

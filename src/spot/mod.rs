@@ -175,15 +175,12 @@ impl Turns {
     fn next(&mut self) -> usize {
         let turn = self.turn;
         self.turn = turn.wrapping_add(1);
-        // At the start each once, so that nothing that stands has to wait for long.
-        if turn <= self.others.len() {
-            return turn.checked_sub(1).map_or(0, |at| self.others[at]);
-        }
-        let turn = turn - self.others.len() - 1;
-        if self.others.is_empty() || turn % TURNS != TURNS - 1 {
+        // At the start they have every second turn, so that nothing that stands has to wait for long.
+        let turns = if turn < 2 * self.others.len() { 2 } else { TURNS };
+        if self.others.is_empty() || turn % turns != turns - 1 {
             0
         } else {
-            self.others[turn / TURNS % self.others.len()]
+            self.others[turn / turns % self.others.len()]
         }
     }
 }
