@@ -81,7 +81,7 @@ fn a_false_server_is_told_once_for_each_reason() {
     let told = feishu.wait(1, |asked| asked.text().contains("its monitor is not genuine"));
     let text = told[0].text();
     println!("{text}");
-    for part in [&*format!("ic://default@127.0.0.1:{port}"), "127.0.0.1", "does not hold the key"] {
+    for part in [&*format!("//default@127.0.0.1:{port}"), "127.0.0.1", "does not hold the key"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     beats(8);

@@ -44,6 +44,7 @@ const FACTS: &[(Kind, &[Field])] = &[
     (K::ConfigRejected, &[F::Path, F::Count, F::Reason]),
     (K::ConfigAccepted, &[F::Path]),
     (K::Restarts, &[F::Count, F::Hint]),
+    (K::NoticeDropped, &[F::Reason]),
     (K::Message, &[F::Headline, F::Message]),
     (K::CallbackDone, &[F::Callback, F::Cause, F::ExitCode, F::Duration]),
     (K::CallbackFailed, &[F::Callback, F::Cause, F::Signal, F::Duration, F::Output]),

@@ -293,15 +293,6 @@ pub(super) static WORDS: Words = Words {
         ("the clock of this host is wrong", "本机时钟不准"),
         ("this channel takes one event at a time", "该通道一次只收一个事件"),
         ("this binary was built without e-mail", "此版本不含邮件功能"),
-        ("the answer is not SMTP or broke off", "应答不是 SMTP 或中断"),
-        (
-            "offers no STARTTLS, and nothing is sent in the clear; try security = \"tls\"",
-            "不提供 STARTTLS，不会明文发送；请试 security = \"tls\"",
-        ),
-        (
-            "offers no login; check port and security, or leave out user and password",
-            "不提供登录；请检查 port 和 security，或去掉 user 和 password",
-        ),
         ("offers neither of the logins PLAIN and LOGIN, only {}", "不支持 PLAIN 和 LOGIN 登录，只支持 {}"),
         (
             "user or password is wrong; QQ, 163 and others want an authorisation code in place of the password",
@@ -315,7 +306,6 @@ pub(super) static WORDS: Words = Words {
         ("this channel has no address", "该通道没有地址"),
         ("not built", "此版本不含该功能"),
         ("exit code {}", "退出码 {}"),
-        ("not done in time, killed", "超时未完成，已终止"),
         ("killed at shutdown", "退出时已终止"),
         ("signal {}", "被信号 {} 终止"),
         ("ended the program three times", "曾三次使程序异常退出"),

@@ -248,7 +248,7 @@ fn whatever_is_said_fits_and_is_valid() {
                 composed(&plan, &Style { title: Room { unit, max: usize::MAX }, joined: false, ..style }, &message);
             let begin = said.title.trim_end_matches('…');
             assert!(
-                whole.title.starts_with(begin) && (style.title.max < 99 || style.joined || begin.len() > 10),
+                whole.title.starts_with(begin) && (style.title.max < 99 || style.joined || begin.len() > 6),
                 "{seen}"
             );
         }
