@@ -179,10 +179,11 @@ const NO_KEYWORD: &str = " (the bot wants a keyword: put it into prefix)";
 const NO_MEMBER: &str = " (let the bot into the chat again)";
 const NO_CHAT: &str = " (chat_id is wrong, or nobody has spoken to the bot there)";
 
-/// The codes of all services, which do not overlap: code, what the text must hold in small letters, meaning. The first
-/// that fits counts.
-static CODES: [(i64, &str, Means); 42] = [
-    // Feishu.
+/// What a code means: the code, what the text must hold in small letters, and the meaning.
+type Code = (i64, &'static str, Means);
+
+/// Feishu's codes. Of each service the first that fits counts.
+static FEISHU: [Code; 10] = [
     (9499, "too many", Means::Busy(0)),
     (9499, "", Means::Unfit),
     (11220, "", Means::Busy(0)),
@@ -194,9 +195,11 @@ static CODES: [(i64, &str, Means); 42] = [
     (19022, "", Means::Mend(NO_ADDRESS)),
     (19024, "", Means::Mend(NO_KEYWORD)),
     (230_020, "", Means::Busy(0)),
-    // DingTalk and WeCom.
+];
+
+static DINGTALK: [Code; 15] = [
     (-1, "", Means::Busy(0)),
-    // DingTalk. The status is what stands beside the code of a robot that is held back.
+    // The status is what stands beside the code of a robot that is held back.
     (1111, "", Means::Busy(60)),
     (130_101, "", Means::Busy(60)),
     (90030, "", Means::Busy(1800)),
@@ -211,11 +214,16 @@ static CODES: [(i64, &str, Means); 42] = [
     (310_000, "白名单", Means::Mend(NO_ADDRESS)),
     (310_000, "", Means::Mend(" (look at the robot's security settings)")),
     (40035, "", Means::Unfit),
-    // WeCom.
+];
+
+static WECOM: [Code; 4] = [
+    (-1, "", Means::Busy(0)),
     (45009, "", Means::Busy(60)),
     (93000, "", Means::Mend(NO_BOT)),
     (40058, "", Means::Unfit),
-    // Telegram.
+];
+
+static TELEGRAM: [Code; 14] = [
     (429, "", Means::Busy(1)),
     (401, "", Means::Mend(" (token is wrong)")),
     (404, "", Means::Mend(" (token or server is wrong)")),
@@ -231,6 +239,15 @@ static CODES: [(i64, &str, Means); 42] = [
     (400, "thread not found", Means::Mend(" (thread is wrong)")),
     (400, "too long", Means::Unfit),
 ];
+
+fn codes(service: BotService) -> &'static [Code] {
+    match service {
+        BotService::Feishu => &FEISHU,
+        BotService::Dingtalk => &DINGTALK,
+        BotService::Wecom => &WECOM,
+        BotService::Telegram => &TELEGRAM,
+    }
+}
 
 /// The verdict of `answer`. Errors come with status 200 as well as others, so that the body decides where it can.
 pub fn verdict(bot: &BotPlan, answer: &Answer, now: Wall, told: &Ready) -> Verdict {
@@ -255,7 +272,8 @@ pub fn verdict(bot: &BotPlan, answer: &Answer, now: Wall, told: &Ready) -> Verdi
         return refused.unwrap_or(Verdict::Delivered);
     }
     let small = text.to_ascii_lowercase();
-    let Some((_, _, means)) = CODES.iter().find(|(known, part, _)| *known == code && small.contains(part)) else {
+    let fits = |(known, part, _): &&Code| *known == code && small.contains(part);
+    let Some((_, _, means)) = codes(bot.service).iter().find(fits) else {
         // Not known: gateways of the services answer 404, 429 and 5xx with codes of their own.
         return refused.unwrap_or_else(|| retry("", false, None));
     };

@@ -60,6 +60,9 @@ const FEISHU: &[Row] = &[
     (200, r#"{"code":0"#, "unknown", ""),
     (200, r#"{"code":false}"#, "unknown", ""),
     (200, r#"{"errcode":0}"#, "unknown", ""),
+    // What other services' codes are called means nothing here.
+    (200, r#"{"code":403,"msg":"forbidden"}"#, "message", "code 403: forbidden"),
+    (200, r#"{"code":130101,"msg":"x"}"#, "message", ""),
 ];
 
 const DINGTALK: &[Row] = &[
@@ -99,6 +102,7 @@ const DINGTALK: &[Row] = &[
     (200, r#"{"errcode":"0"}"#, "unknown", ""),
     (200, r#"{"code":0}"#, "unknown", ""),
     (200, r#"{"status":0}"#, "unknown", ""),
+    (200, r#"{"errcode":93000,"errmsg":"x"}"#, "message", "code 93000: x"),
     (503, r#"{"errcode":0}"#, "channel", ""),
 ];
 
@@ -125,6 +129,7 @@ const WECOM: &[Row] = &[
         "invalid Request Parameter",
     ),
     (200, r#"{"errcode":12345}"#, "message", ""),
+    (200, r#"{"errcode":300005,"errmsg":"x"}"#, "message", "code 300005: x"),
     (200, r#"{"errcode":null}"#, "unknown", ""),
 ];
 
@@ -225,7 +230,9 @@ fn every_answer_has_its_verdict() {
         for (status, body, expected, hint) in ANY.iter().chain(rows) {
             let verdict = judged(&plan, &ready, *status, RIGHT, body);
             assert_eq!(class(&verdict), *expected, "{sheet} {status} {body}: {verdict:?}");
-            assert!(reason(&verdict).contains(hint), "{sheet} {status} {body}: {verdict:?}");
+            let reason = reason(&verdict);
+            assert!(reason.contains(hint), "{sheet} {status} {body}: {verdict:?}");
+            assert!(!hint.starts_with("code ") || reason.ends_with(hint), "{sheet} {status} {body}: {verdict:?}");
         }
         let deep = format!("{{\"data\":{}", "[".repeat(16_000));
         assert_eq!(class(&judged(&plan, &ready, 200, &[], &deep)), "unknown", "{sheet}");

@@ -62,12 +62,13 @@ fn each_bot_is_told_and_tested() {
             assert_eq!(asked.header("content-type"), Some("application/json; charset=utf-8"));
         }
         // A refusal under status 200 is told with its cause.
-        fake.set(|_| {
-            Answer::ok(
-                r#"{"code":19024,"msg":"Key Words Not Found","errcode":93000,"errmsg":"invalid webhook url",
-                "ok":false,"error_code":403,"description":"Forbidden: bot was blocked by the user"}"#,
-            )
-        });
+        let refusal = [
+            ("/open-apis", r#"{"code":19024,"msg":"Key Words Not Found"}"#),
+            ("/robot", r#"{"errcode":300005,"errmsg":"token is not exist"}"#),
+            ("/cgi-bin", r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#),
+            ("/bot", r#"{"ok":false,"error_code":403,"description":"Forbidden: bot was blocked by the user"}"#),
+        ];
+        fake.set(move |asked| Answer::ok(refusal.iter().find(|(path, _)| asked.path.starts_with(path)).unwrap().1));
         let output = daemon.ask(&["test"]);
         let said = String::from_utf8_lossy(&output.stdout);
         println!("{said}");
