@@ -93,12 +93,19 @@ pub struct Backlog {
     quiet: Option<Tick>,
     /// The program is ending: nobody waits for company any more.
     closing: bool,
+    /// The service keeps each incident by itself: every event goes alone.
+    apart: bool,
 }
 
 impl Backlog {
     /// An empty one.
     pub fn new(pace: Pace, bucket: Bucket, jitter: Jitter, hours: Option<Hours>) -> Backlog {
-        Backlog { entries: Vec::new(), pace, bucket, jitter, hours, quiet: None, closing: false }
+        Backlog { entries: Vec::new(), pace, bucket, jitter, hours, quiet: None, closing: false, apart: false }
+    }
+
+    /// The same for a service that takes one event at a time, if `apart`.
+    pub fn apart(self, apart: bool) -> Backlog {
+        Backlog { apart, ..self }
     }
 
     /// How the channel is doing.
@@ -107,12 +114,15 @@ impl Backlog {
     }
 
     /// Takes in an event.
-    pub fn push(&mut self, offer: Offer, now: &Now) {
+    pub fn push(&mut self, mut offer: Offer, now: &Now) {
         let queued = offer.queued.tick(now).unwrap_or(now.tick).min(now.tick);
         let (seq, incident) = (offer.seq, offer.event.incident);
         let came = now.tick;
         // Nobody knows what became of an attempt of the last run, or of a sender that is gone.
         let sent = offer.group.is_some();
+        if self.apart {
+            offer.group = None;
+        }
         let entry = Entry {
             incident,
             queued,
@@ -121,7 +131,7 @@ impl Backlog {
             due: came,
             tries: 0,
             passed: 0,
-            alone: false,
+            alone: self.apart,
             marked: false,
             sent,
             waits: false,

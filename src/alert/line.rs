@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::alert::Parcel;
 use crate::alert::backlog::Fate;
+use crate::alert::channel::is_apart;
 use crate::alert::hours::Hours;
 use crate::alert::notes::{self, Losses};
 use crate::alert::outbox::Effect;
@@ -96,6 +97,7 @@ impl Line {
             channel: sender,
             name: self.plan.name.clone(),
             per_minute: self.plan.per_minute,
+            apart: is_apart(&self.plan),
             hours: self.hours.clone(),
             first_answer: self.standing.first_answer,
             parked: why.clone(),

@@ -59,6 +59,8 @@ pub struct Seed {
     pub name: String,
     /// Messages a minute.
     pub per_minute: Option<u32>,
+    /// It takes one event at a time.
+    pub apart: bool,
     /// When it holds back what is not critical.
     pub hours: Option<Hours>,
     /// When it first answered, in this or an earlier run.
@@ -104,7 +106,7 @@ impl Sender {
         let first = seed.first_answer.map(|first| first.tick(now).unwrap_or(Tick(i64::MIN)));
         let pace = Pace::new(first, seed.parked, now.tick);
         let bucket = Bucket::new(seed.per_minute, now.tick);
-        let backlog = Backlog::new(pace, bucket, Jitter::new(seed.chance), seed.hours);
+        let backlog = Backlog::new(pace, bucket, Jitter::new(seed.chance), seed.hours).apart(seed.apart);
         Sender { channel: seed.channel, backlog, deliver, desk, waiting: seed.waiting, offset: offset(now) }
     }
 

@@ -311,3 +311,29 @@ fn days_of_chance_deliver_or_give_up_everything_once_and_in_order() {
 
 mod groups;
 mod night;
+
+#[test]
+fn who_takes_one_event_at_a_time_gets_no_digest_and_loses_no_try() {
+    let mut backlog = backlog(Some(1)).apart(true);
+    for seq in 1..=3 {
+        let mut frozen = offer(seq, event(Kind::Offline, seq, "nas"), &at(0));
+        frozen.group = Some(Id(9));
+        backlog.push(frozen, &at(0));
+    }
+    add(&mut backlog, 4, Kind::Online, 1, 0);
+    let broken = Verdict::Broken("key".into());
+    let (ms, first, _) = tried(&mut backlog, 0, &broken);
+    assert_eq!((ms, first.message.form, first.seqs), (0, Form::One, vec![1]), "nothing waits for company");
+    // The try of the hour is a message that the service can take.
+    let mut told = Vec::new();
+    let mut ms = HOUR;
+    for _ in 0..4 {
+        let (then, attempt, fate) = tried(&mut backlog, ms, &Verdict::Delivered);
+        assert_eq!((attempt.message.form, fate), (Form::One, Fate::Delivered));
+        told.extend(attempt.seqs);
+        ms = then;
+    }
+    told.sort_unstable();
+    assert_eq!(told, [1, 2, 3, 4]);
+    assert!(backlog.is_empty());
+}

@@ -135,6 +135,11 @@ pub fn prepare(
     }
 }
 
+/// Whether the service of `plan` keeps each incident by itself and wants the events one by one.
+pub fn is_apart(plan: &ChannelPlan) -> bool {
+    matches!(&plan.kind, ChannelKind::Service(service) if service.preset.apart)
+}
+
 /// What `answer` to `ready` means.
 pub fn judge(plan: &ChannelPlan, ready: &http::Ready, answer: &Answer, now: Wall) -> Verdict {
     match &plan.kind {
