@@ -65,7 +65,7 @@ impl FetchError {
             FetchError::Tls(TlsError::Issuer) => "unknown issuer of the certificate; ca_file can name one",
             FetchError::Tls(TlsError::Name) => "the certificate is for another name",
             FetchError::Tls(TlsError::Unfit) => "the certificate is not for a server; was it made with CA:FALSE?",
-            FetchError::Tls(TlsError::Plain) => "no TLS at the other end; does it speak plain http?",
+            FetchError::Tls(TlsError::Plain) => "no TLS at the other end; is the port right?",
             FetchError::Tls(TlsError::Other) => "TLS failed",
             FetchError::Protocol => "the answer is not HTTP or broke off",
             FetchError::TooLarge => "the answer is too large",

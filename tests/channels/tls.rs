@@ -105,7 +105,7 @@ fn what_is_wrong_with_the_other_end_is_said() {
         // Of the same name as the one in the file.
         (server(Authority::new().good()), ISSUER),
         (server(authority.itself()), "the certificate is not for a server; was it made with CA:FALSE?"),
-        (plain_server(), "no TLS at the other end; does it speak plain http?"),
+        (plain_server(), "no TLS at the other end; is the port right?"),
         (silent_server(), "no answer in time"),
         (dripping_server(), "no answer in time"),
         (answering(|stream| drop(std::io::Read::read_to_end(stream, &mut Vec::new()))), "no answer in time"),
@@ -170,8 +170,10 @@ fn the_daemon_says_what_is_wrong_with_the_roots_of_the_environment() {
         ("config.toml", "it holds no certificate of an authority (PEM)"),
         ("state", "it is no file"),
     ] {
-        let file = dir.join(file);
-        let mut daemon = Daemon::start_with(dir.path(), &config, |command| change(command, "SSL_CERT_FILE", &file));
+        // Each in a folder of its own: what the last one left would be tried, and complained of, before this is ready.
+        let home = TempDir::new();
+        let file = home.join(file);
+        let mut daemon = Daemon::start_with(home.path(), &config, |command| change(command, "SSL_CERT_FILE", &file));
         daemon.ready();
         assert!(daemon.ask(&["simulate", "offline"]).status.success());
         daemon.wait_line(&format!("SSL_CERT_FILE: {}: {why}", file.display()));

@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::alert::channel::presets::PRESETS;
+use crate::alert::channel::rule::case;
 use crate::config::plan::Cloud;
 use crate::spot::service::Service;
 
@@ -196,6 +198,16 @@ fn every_sentence_of_the_program_is_translated() {
     assert!(missing.is_empty(), "{missing:#?}");
     println!("{count} sentences");
     assert!(count > 50, "{count} sentences found: does the search still find them?");
+}
+
+#[test]
+fn what_services_want_mended_is_translated() {
+    for row in PRESETS {
+        for (_, _, hint) in row.cases.lines().map(case) {
+            let why = ["h: HTTP 400: {\"error\":\"x: y; z\"} (", hint, ")"].concat();
+            assert!(hint.is_empty() || !zh::WORDS.phrase(&why).contains(hint), "{}: {hint}", row.name);
+        }
+    }
 }
 
 #[test]

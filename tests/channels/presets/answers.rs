@@ -52,6 +52,7 @@ pub const ANSWERS: &[(&str, u16, &str, &str)] = &[
     ),
     ("bark", 400, r#"{"code":400,"message":"request bind failed"}"#, "message"),
     ("bark", 500, r#"{"code":500,"message":"push failed: x","timestamp":1}"#, "channel"),
+    ("bark", 500, r#"{"code":500,"message":"push failed: APNS push failed: PayloadTooLarge"}"#, "given up"),
     ("bark", 418, "I'm a teapot", "broken"),
     ("ntfy", 200, r#"{"id":"x","time":1,"event":"message","topic":"alerts"}"#, "delivered"),
     ("ntfy", 200, "{}", "unknown"),

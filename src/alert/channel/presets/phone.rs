@@ -22,7 +22,8 @@ pub const BARK: Preset = Preset {
     levels: "level active timeSensitive critical active",
     cases: "ok 200 code=200\n\
             broken 2xx,4xx message~device\tthis server does not know the device_key: copy it from the app\n\
-            broken 418\tthe server wants a password: set authorization = \"Basic …\"",
+            broken 418\tthe server wants a password: set authorization = \"Basic …\"\n\
+            give_up 5xx message~payloadtoolarge\tthe message is too long for a phone",
     ..USUAL
 };
 
