@@ -16,10 +16,10 @@ use crate::common::{SECRETS, TempDir};
 use crate::sheet::{NOW, plan};
 
 /// A channel: its section, and what may stand in no text of it, because it would mean something there.
-type Row = (&'static str, &'static [&'static str]);
+pub type Row = (&'static str, &'static [&'static str]);
 
 /// Every kind of channel that speaks HTTP, one row for each way it can speak.
-const CHANNELS: &[Row] = &[
+pub const CHANNELS: &[Row] = &[
     ("[alert.feishu]\nwebhook = \"https://open.feishu.cn/open-apis/bot/v2/hook/tok\"\nsecret = \"demo\"", &["<"]),
     ("[alert.webhook]\nurl = \"https://h.example/x\"", &[]),
     (
@@ -39,8 +39,21 @@ const CHANNELS: &[Row] = &[
         &[],
     ),
     ("[alert.dingtalk]\ntoken = \"tok-0123\"\nsecret = \"SECdemo\"", &[]),
-    ("[alert.dingtalk]\ntoken = \"tok-0123\"\nsecret = \"SECdemo\"\nstyle = \"markdown\"", &[]),
+    (
+        "[alert.dingtalk]\ntoken = \"tok-0123\"\nsecret = \"SECdemo\"\nstyle = \"markdown\"",
+        &["<", "**b", "[click](", "://evil"],
+    ),
+    ("[alert.lark]\nwebhook = \"https://open.larksuite.com/open-apis/bot/v2/hook/tok\"\nsecret = \"\"", &["<"]),
+    (
+        "[alert.lark]\nwebhook = \"https://open.larksuite.com/open-apis/bot/v2/hook/tok\"\nsecret = \"\"\nstyle = \"text\"",
+        &["<"],
+    ),
+    (
+        "[alert.lark]\nwebhook = \"https://open.larksuite.com/open-apis/bot/v2/hook/tok\"\nsecret = \"\"\nstyle = \"card\"",
+        &[],
+    ),
     ("[alert.wecom]\nkey = \"tok-0123\"", &["<"]),
+    ("[alert.wecom]\nkey = \"tok-0123\"\nstyle = \"markdown\"", &["<", "**b", "[click](", "://evil"]),
     ("[alert.telegram]\ntoken = \"123456:AAH-tok-0123\"\nchat_id = -1001234567890", &[]),
     // Presets.
     ("[alert.slack]\nurl = \"https://h.example/services/T0/B0/TOKEN\"", &["<!", "<@", "<b", "</b"]),
@@ -51,7 +64,7 @@ const CHANNELS: &[Row] = &[
     ("[alert.ntfy]\nserver = \"https://h.example/\"\ntopic = \"alerts\"\ntoken = \"TOKEN\"", &[]),
     ("[alert.gotify]\nserver = \"https://h.example/gotify\"\ntoken = \"TOKEN\"", &[]),
     ("[alert.pushover]\nserver = \"https://h.example\"\ntoken = \"TOKEN\"\nuser = \"user-key\"", &[]),
-    ("[alert.serverchan]\nserver = \"https://h.example\"\nkey = \"TOKEN\"", &[]),
+    ("[alert.serverchan]\nserver = \"https://h.example\"\nkey = \"TOKEN\"", &["**b", "[click](", "://evil"]),
     ("[alert.pushplus]\nserver = \"https://h.example\"\ntoken = \"TOKEN\"", &[]),
     ("[alert.letserverrun]\nserver = \"https://h.example\"\ntoken = \"TOKEN\"", &[]),
     ("[alert.pagerduty]\nserver = \"https://h.example\"\nrouting_key = \"TOKEN\"", &[]),
@@ -59,14 +72,14 @@ const CHANNELS: &[Row] = &[
 ];
 
 /// The same channels in words of their own; the last, with a body, not for those whose body is the request.
-const OWN: [&str; 4] = [
+pub const OWN: [&str; 4] = [
     "",
     "\ntitle = \"{host} {kind}: {title}\"",
     "\nprefix = \"[ic]\"\ntitle = \"{text}\"",
     "\nbody = \"{host}\\n{text}\\n{reason}\"",
 ];
 
-fn hostile() -> Vec<String> {
+pub fn hostile() -> Vec<String> {
     let mut texts: Vec<String> = [
         "\"quoted\" 'so' \\back\\",
         "first\nsecond\r\nX-Injected: yes",
@@ -116,7 +129,7 @@ fn messages(text: &str) -> Vec<Message> {
 }
 
 /// Every text in the body of `ready`, which must be what its content type says.
-fn texts(ready: &Ready) -> Vec<String> {
+pub fn texts(ready: &Ready) -> Vec<String> {
     let Some(body) = &ready.body else { return Vec::new() };
     let body = String::from_utf8(body.clone()).unwrap();
     let kind = ready.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
@@ -141,7 +154,7 @@ fn leaves(value: &Value, out: &mut Vec<String>) {
     }
 }
 
-fn decoded(text: &str) -> String {
+pub fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -165,6 +178,17 @@ fn seen(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric() && !('！'..='～').contains(c)).collect()
 }
 
+/// A title that stands outside of the markup of the text.
+fn outside(section: &str, ready: &Ready) -> Option<String> {
+    let place = match section {
+        _ if section.starts_with("[alert.dingtalk]") => "/markdown/title",
+        _ if section.starts_with("[alert.serverchan]") => "/title",
+        _ => return None,
+    };
+    let body: Value = serde_json::from_slice(ready.body.as_deref()?).ok()?;
+    Some(body.pointer(place)?.as_str()?.to_owned())
+}
+
 /// Checks what is sent; false if nothing is, because the service wants the events of `message` one by one.
 fn check(row: &Row, own: &str, text: &str, message: &Message) -> bool {
     let (section, live) = row;
@@ -181,10 +205,12 @@ fn check(row: &Row, own: &str, text: &str, message: &Message) -> bool {
         assert!(value.bytes().all(|b| (b' '..=b'~').contains(&b)), "{} {name}: {value}", about());
     }
     let texts = texts(&ready);
+    // What a phone shows of a message in Markdown is none.
+    let outside = outside(section, &ready);
     for shown in &texts {
         let control = |c: &char| (c.is_control() && *c != '\n') || ('\u{202A}'..='\u{202E}').contains(c);
         assert!(!shown.chars().any(|c| control(&c)), "{} {shown:.200}", about());
-        for mark in *live {
+        for mark in live.iter().filter(|_| Some(shown) != outside.as_ref()) {
             assert!(!shown.contains(mark), "{}: {mark} in {shown:.200}", about());
         }
     }

@@ -7,6 +7,7 @@ mod common;
 
 mod bots;
 mod email;
+mod every;
 mod hostile;
 mod presets;
 mod sheet;
