@@ -8,7 +8,8 @@ use crate::clock::Tick;
 const STEPS: [u64; 10] = [1, 2, 5, 10, 30, 60, 120, 300, 600, 900];
 /// A service's own wish is kept up to here.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-/// A service's own wish is kept up to here for an interrupt.
+/// A service's own wish is kept up to here for an interrupt. Twelve attempts a minute do not keep a robot muted that is
+/// muted from twenty on; of several interrupts the channel's own rate lets no more through.
 const MAX_RETRY_AFTER_INTERRUPT: Duration = Duration::from_secs(5);
 /// From one attempt of an interrupt to the next, until its deadline.
 const INTERRUPT_EVERY: Duration = Duration::from_secs(3);
