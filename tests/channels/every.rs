@@ -13,7 +13,7 @@ use interrupt_callback::zone::Zone;
 
 use crate::common::TempDir;
 use crate::hostile::{CHANNELS, OWN, decoded, hostile, texts};
-use crate::sheet::{NOW, plan};
+use crate::sheet::{NOW, golden, notice, plan, ready, recovery};
 
 /// Kinds that speak no HTTP: `email` is looked at in its own tests, `command` here, `log` is one line of a log.
 const OTHERS: [&str; 3] = ["email", "command", "log"];
@@ -113,6 +113,34 @@ fn twenty_hosts_are_told_of_in_one_message() {
             assert!(told == 20 || told >= 10 && cut, "{told} in {shown}");
             assert!(shown.contains("3fa20000"), "{shown}");
         }
+    }
+}
+
+/// Each way in which a webhook can be asked; the other kinds have theirs in their own tests.
+#[test]
+fn the_requests_of_webhooks_are_as_written_down() {
+    let rows = CHANNELS.iter().filter(|(section, _)| section.starts_with("[alert.webhook]"));
+    let names = ["webhook", "webhook-json", "webhook-text", "webhook-get"];
+    assert_eq!(rows.clone().count(), names.len());
+    for ((section, _), name) in rows.zip(names) {
+        let plan = plan(&[section, "\nprefix = \"[ic]\""].concat());
+        golden(name, &ready(&plan, &notice("web-1@vm")));
+        golden(&[name, "-end"].concat(), &ready(&plan, &recovery("web-1@vm")));
+    }
+}
+
+#[test]
+fn every_kind_has_its_requests_written_down() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/channels/golden");
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        names.push(file.unwrap().file_name().into_string().unwrap());
+    }
+    for kind in known("[alert.x]\nkind = \"zzzzzzzzzz\"") {
+        // A program is given what a webhook is sent; the log is for people.
+        let begins = |name: &&String| name.starts_with(&kind);
+        let count = names.iter().filter(begins).count();
+        assert!(count >= 2 || ["command", "log"].contains(&&*kind), "{kind}: {count} files");
     }
 }
 

@@ -347,7 +347,6 @@ pub(super) static WORDS: Words = Words {
         ("this channel has no address", "该通道没有地址"),
         ("not built", "此版本不含该功能"),
         ("exit code {}", "退出码 {}"),
-        ("killed at shutdown", "退出时已终止"),
         ("signal {}", "被信号 {} 终止"),
         ("ended the program three times", "曾三次使程序异常退出"),
         ("more alerts than the outbox holds", "告警数超过发件箱上限"),

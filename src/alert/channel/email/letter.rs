@@ -209,7 +209,7 @@ mod tests {
     use crate::alert::channel::email::STYLE;
     use crate::alert::channel::tests::plan;
     use crate::clock::{Boot, Now, Tick};
-    use crate::config::plan::{ChannelKind, Security};
+    use crate::config::plan::{ChannelKind, ChannelPlan, Language, Security};
     use crate::event::{Event, Fact, Field, Id, Kind, Moment};
 
     const NOW: Now = Now { tick: Tick(36_000_000), wall: Wall(1_795_226_400_000), boot: Boot(7) };
@@ -256,6 +256,41 @@ mod tests {
              MIME-Version: 1.0\r\n\
              Content-Type: multipart/alternative; boundary=\"=_alternative\""
         );
+    }
+
+    /// The head of `letter`, and its parts as a reader gets them.
+    fn opened(letter: &str) -> String {
+        let mut shown = String::new();
+        for part in letter.split("\r\n--=_alternative").filter(|part| *part != "--\r\n") {
+            let (head, body) = part.split_once("\r\n\r\n").unwrap_or((part, ""));
+            let body = STANDARD.decode(body.replace("\r\n", "")).unwrap();
+            for text in [head.trim_start(), "\n\n", str::from_utf8(&body).unwrap(), "\n"] {
+                shown.push_str(&text.replace("\r\n", "\n"));
+            }
+        }
+        shown
+    }
+
+    #[test]
+    fn a_mail_is_as_written_down() {
+        let online = Event::new(Kind::Online, Id(0xabcd), "web-1@vm", Moment::at(NOW.tick, &NOW))
+            .with(Field::Duration, Fact::Span(std::time::Duration::from_secs(300)));
+        let named = EmailPlan { from_name: "值班 <1>".to_owned(), ..email() };
+        for (name, event, language) in
+            [("email", notice("web-1@vm"), Language::En), ("email-end", online, Language::Zh)]
+        {
+            let message = Message { id: Id(0x3fa2 << 48), form: Form::One, members: vec![Arc::new(event)] };
+            let plan = ChannelPlan { prefix: "[ic]".to_owned(), language, ..plan(ChannelKind::Email(named.clone())) };
+            let composed = compose(&plan, &STYLE, &message, &NOW, &Zone::utc());
+            let shown = opened(&letter(&named, &message, &composed, false, (NOW.wall, &Zone::utc())));
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/channels/golden/");
+            let path = [folder, name, ".txt"].concat();
+            if std::env::var_os("GOLDEN").is_some_and(|word| word == "write") {
+                std::fs::write(&path, &shown).unwrap();
+            }
+            assert_eq!(shown, std::fs::read_to_string(&path).unwrap(), "{name}");
+            assert!(composed.title.starts_with("[ic] "), "keyword filters look for it in both");
+        }
     }
 
     #[test]
