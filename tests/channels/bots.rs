@@ -1,7 +1,7 @@
 //! Bots of chat services: Feishu, DingTalk, WeCom, Telegram.
 
 mod answers;
-mod daemon;
+pub mod daemon;
 mod hostile;
 mod long;
 

@@ -3,7 +3,7 @@
 #![cfg(feature = "email")]
 #![expect(clippy::disallowed_methods, reason = "the fake has threads, and a test may read a clock")]
 
-mod fake;
+pub mod fake;
 #[cfg(feature = "tls")]
 mod real;
 

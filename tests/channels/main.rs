@@ -10,6 +10,7 @@ mod email;
 mod every;
 mod hostile;
 mod presets;
+mod secrets;
 mod sheet;
 mod storm;
 mod tls;

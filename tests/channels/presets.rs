@@ -1,7 +1,7 @@
 //! Channels that are data: what each sends, and what each answer means.
 
 mod answers;
-mod live;
+pub mod live;
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use interrupt_callback::zone::Zone;
 use crate::sheet::{NOW, class, judged, message, notice, plan, ready, recovery};
 
 /// Every row with its own keys. `ADDRESS` stands for a server or the beginning of an address, `TOKEN` for a secret.
-const ROWS: &[(&str, &str)] = &[
+pub const ROWS: &[(&str, &str)] = &[
     ("slack", "url = \"ADDRESS/services/T0/B0/TOKEN\""),
     ("discord", "url = \"ADDRESS/api/webhooks/1/TOKEN\""),
     ("teams", "url = \"ADDRESS/workflows/1/triggers/manual/paths/invoke?sp=%2Ftriggers%2Fmanual%2Frun&sig=TOKEN\""),
@@ -32,7 +32,7 @@ const ROWS: &[(&str, &str)] = &[
     ("healthchecks", "url = \"ADDRESS/TOKEN?create=1\""),
 ];
 
-fn config(row: &str, address: &str, token: &str) -> String {
+pub fn config(row: &str, address: &str, token: &str) -> String {
     let (name, keys) = ROWS.iter().find(|(name, _)| *name == row).unwrap();
     let keys = keys.replace("ADDRESS", address).replace("TOKEN", token);
     format!("[alert.{name}]\n{keys}\n")

@@ -16,7 +16,7 @@ fn config(alert: &str) -> String {
 }
 
 /// The `[alert]` section of each bot at `fake`, the path it asks for, and what is a success there.
-fn services(fake: &FakeHttp) -> [(String, String, &'static str); 4] {
+pub fn services(fake: &FakeHttp) -> [(String, String, &'static str); 4] {
     let hook = format!("/open-apis/bot/v2/hook/{TOKEN}");
     let robot = format!("/robot/send?access_token={TOKEN}");
     let group = format!("/cgi-bin/webhook/send?key={TOKEN}");

@@ -6,7 +6,7 @@ use crate::common::http::{Answer, FakeHttp};
 use crate::common::{SECRETS, TempDir};
 
 /// What the services answer when all is well.
-fn content(row: &str) -> Answer {
+pub fn content(row: &str) -> Answer {
     match row {
         "slack" => Answer::ok("ok"),
         "matrix" => Answer::ok(r#"{"event_id":"$1"}"#),
