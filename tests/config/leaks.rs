@@ -48,6 +48,50 @@ url = \"https://hooks.example.org/SECRET-17-a1b2c3d4e5\"
 after = \"callback-1\"
 ";
 
+/// The same of the other channels.
+const SERVICES: &str = "\
+keepalive.server.key = \"SECRET-40-a1b2c3d4e5\"
+[alert.lark]
+style = \"card\"
+webhook = \"https://open.larksuite.com/open-apis/bot/v2/hook/SECRET-20-a1b2c3d4e5\"
+secret = \"SECRET-21-a1b2c3d4e5\"
+button = { text = \"Look\", url = \"https://x.example.org/SECRET-22-a1b2c3d4e5\" }
+[alert.email]
+server = \"smtp.example.org\"
+user = \"me@example.org\"
+password = \"SECRET-23-a1b2c3d4e5\"
+to = [\"a@example.org\"]
+[alert.slack]
+url = \"https://hooks.slack.com/services/SECRET-24-a1b2c3d4e5\"
+[alert.discord]
+url = \"https://discord.com/api/webhooks/1/SECRET-25-a1b2c3d4e5\"
+[alert.teams]
+url = \"https://flow.example.org/x?sig=SECRET-26-a1b2c3d4e5\"
+[alert.bark]
+device_key = \"SECRET-27-a1b2c3d4e5\"
+authorization = \"Basic SECRET-28-a1b2c3d4e5\"
+[alert.ntfy]
+topic = \"SECRET-29-a1b2c3d4e5\"
+token = \"SECRET-30-a1b2c3d4e5\"
+[alert.gotify]
+server = \"http://10.0.0.1\"
+token = \"SECRET-31-a1b2c3d4e5\"
+[alert.pushover]
+token = \"SECRET-32-a1b2c3d4e5\"
+user = \"SECRET-33-a1b2c3d4e5\"
+[alert.serverchan]
+key = \"sctp1tSECRET-34-a1b2c3d4e5\"
+[alert.pushplus]
+token = \"SECRET-35-a1b2c3d4e5\"
+topic = \"SECRET-36-a1b2c3d4e5\"
+[alert.letserverrun]
+token = \"SECRET-37-a1b2c3d4e5\"
+[alert.pagerduty]
+routing_key = \"SECRET-38-a1b2c3d4e5\"
+[alert.healthchecks]
+url = \"https://hc-ping.com/SECRET-39-a1b2c3d4e5\"
+";
+
 /// A part of a secret is as bad as the whole.
 fn shows_a_secret(text: &str) -> bool {
     text.contains("a1b2c") || text.contains("b2c3d4")
@@ -57,6 +101,7 @@ fn shows_a_secret(text: &str) -> bool {
 fn no_slip_shows_a_secret() {
     let env = Env::default();
     assert!(parse(FILE, "c.toml", &env).is_ok());
+    assert!(parse(SERVICES, "c.toml", &env).is_ok());
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut below = |n: usize| {
         random ^= random << 13;
@@ -79,6 +124,11 @@ fn no_slip_shows_a_secret() {
             one(&[&FILE[..at], piece, &FILE[at + 1..]].concat());
             one(&[&FILE[..at], piece, &FILE[at..]].concat());
         }
+    }
+    for at in 0..SERVICES.len() {
+        let piece = PIECES[below(PIECES.len())];
+        one(&[&SERVICES[..at], piece, &SERVICES[at + 1..]].concat());
+        one(&[&SERVICES[..at], piece, &SERVICES[at..]].concat());
     }
     for (what, slip) in [
         ("kind = \"webhook\"", "kind = \"https://hooks.example.org/a1b2c3d4e5\""),
