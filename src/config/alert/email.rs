@@ -33,6 +33,9 @@ pub fn email(table: &mut Table<'_>) -> Option<ChannelKind> {
     let server = server_item.and_then(|item| host(&item));
     let (security, usual_port) = security(table, server);
     let port = table.whole("port", 1, 65535).and_then(|port| u16::try_from(port).ok()).unwrap_or(usual_port);
+    if let Some(item) = table.get("port") {
+        wrong_port(&item, security, port);
+    }
     let login = login(table);
     let (from_name, from) = from(table, login.as_ref().map(|(user, _)| user.as_str())).unwrap_or_default();
     let to = table.need("to", "; write to = [\"me@example.com\"]").and_then(|item| recipients(&item));
@@ -81,6 +84,19 @@ fn security(table: &mut Table<'_>, server: Option<&str>) -> (Security, u16) {
         }
     }
     (security, port)
+}
+
+/// Warns of a port at which the two ends would wait for each other, or not understand each other.
+fn wrong_port(item: &Item<'_>, security: Security, port: u16) {
+    match (security, port) {
+        (Security::StartTls | Security::None, 465) => {
+            item.warn("servers encrypt this port from the start: use security = \"tls\"");
+        }
+        (Security::Tls, 25 | 587) => {
+            item.warn("servers begin in the clear at this port: use security = \"starttls\"");
+        }
+        _ => {}
+    }
 }
 
 fn login(table: &mut Table<'_>) -> Option<(String, Secret)> {
@@ -224,6 +240,27 @@ mod tests {
             let lines = ["server = \"", server, "\"\nsecurity = \"none\"\nfrom = \"a@b\"\nto = [\"a@b\"]"].concat();
             let (email, warnings) = plan(&lines);
             assert_eq!((email.port, warnings.len()), (25, warned), "{server}: {warnings:?}");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_port_for_another_security_is_warned_of() {
+        const REST: &str = "server = \"10.0.0.9\"\nfrom = \"a@b\"\nto = [\"a@b\"]\n";
+        for (security, port, warned) in [
+            ("tls", 465, ""),
+            ("tls", 587, "c.toml:7: alert.email.port: servers begin in the clear at this port: use security"),
+            ("tls", 25, "begin in the clear"),
+            ("tls", 2525, ""),
+            ("starttls", 587, ""),
+            ("starttls", 25, ""),
+            ("starttls", 465, "encrypt this port from the start: use security = \"tls\""),
+            ("none", 465, "encrypt this port from the start"),
+            ("none", 25, ""),
+        ] {
+            let (_, warnings) = plan(&format!("{REST}security = {security:?}\nport = {port}"));
+            assert_eq!(warnings.len(), usize::from(!warned.is_empty()), "{security} {port}: {warnings:?}");
+            assert!(warnings.concat().contains(warned), "{security} {port}: {warnings:?}");
         }
     }
 
