@@ -169,7 +169,7 @@ fn page(out: &mut String, message: &Message, composed: &Composed, own_body: bool
         out.push_str("<div style=\"white-space: pre-wrap\">");
         add(out, &composed.body);
         out.push_str("</div>\n");
-    } else {
+    } else if !composed.text.lines.is_empty() {
         out.push_str(
             "<table border=\"1\" bordercolor=\"black\" cellspacing=\"0\" cellpadding=\"4\" \
              style=\"border-collapse: collapse; margin: 0 auto\">\n",
