@@ -142,7 +142,29 @@ pub fn secrets_of(url: &str) -> Vec<String> {
             add(part);
         }
     }
+    // Services repeat what they have understood.
+    for place in 0..secrets.len() {
+        if secrets[place].contains('%') {
+            secrets.push(decoded(&secrets[place]));
+        }
+    }
     longest_first(secrets)
+}
+
+/// `text` with its `%XX` as the bytes that they stand for.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(&part.as_bytes()[2..]);
+            }
+            None => bytes.extend_from_slice(&["%", part].concat().into_bytes()),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The order in which secrets are to be hidden, so that none leaves the rest of a longer one.
@@ -266,6 +288,10 @@ mod tests {
         let secrets = secrets_of("https://bob:pw1@example.com:80/services/T0/x9z/?key=abc&wait=yes#frag");
         for secret in ["bob", "pw1", "bob:pw1", "services", "x9z", "abc", "yes", "frag"] {
             assert!(secrets.iter().any(|known| known == secret), "{secret}");
+        }
+        let secrets_in_code = secrets_of("https://h/x?key=a%2Bb%3d%zz%e5%a4%b1&sig=%2");
+        for secret in ["a%2Bb%3d%zz%e5%a4%b1", "a+b=%zz失", "%2"] {
+            assert!(secrets_in_code.iter().any(|known| known == secret), "{secret} in {secrets_in_code:?}");
         }
         assert!(secrets.is_sorted_by_key(|secret| std::cmp::Reverse(secret.len())));
     }

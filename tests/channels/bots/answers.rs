@@ -332,6 +332,11 @@ fn reasons_hide_secrets_and_what_changes_each_time() {
     assert!(reason(&judged(&plan, &ready, 200, &[], late)).contains("invalid timestamp (the clock"));
     let echo = format!(r#"{{"errcode":310000,"errmsg":"sign not match: {sign}"}}"#);
     assert!(!reason(&judged(&plan, &ready, 200, &[], &echo)).contains(sign));
+    let written = crate::sheet::plan("[alert.dingtalk]\ntoken = \"a+b-c+d\"");
+    let ready = crate::sheet::ready(&written, &notice("x"));
+    let echo = r#"{"errcode":300005,"errmsg":"token a+b-c+d is not exist"}"#;
+    let verdict = judged(&written, &ready, 200, &[], echo);
+    assert!(reason(&verdict).contains("token *** is not exist"), "{verdict:?}");
     let fast = r#"{"errcode":130101,"errmsg":"send too fast"}"#;
     let plan = of("dingtalk-text");
     let verdict = judged(&plan, &crate::sheet::ready(&plan, &notice("x")), 200, &[], fast);
