@@ -50,7 +50,7 @@ function gather(    i, k, parts, words, word) {
                 word = words[1]; commands[++c] = word; says[word] = short(text[i])
                 if (words[2] ~ /CHANNEL/) takes[word] = "channels"
                 if (words[2] ~ /NAME/) takes[word] = "hosts"
-                if (words[2] == "KIND") { takes[word] = text[i]; sub(/.*: /, "", takes[word]); gsub(/, /, " ", takes[word]) }
+                if (words[2] == "KIND" || words[2] == "ACTION") { takes[word] = text[i]; sub(/.*: /, "", takes[word]); gsub(/, /, " ", takes[word]) }
             }
         }
         if (section[i] == "Options") {

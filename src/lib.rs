@@ -20,8 +20,12 @@ pub mod probe;
 pub mod resource;
 pub mod spot;
 
+#[cfg(feature = "jobs")]
+pub mod agent;
 pub mod alert;
 pub mod callback;
+#[cfg(feature = "jobs")]
+pub mod jobs;
 
 pub mod control;
 pub mod run;

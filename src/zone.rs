@@ -6,13 +6,15 @@
 
 mod rule;
 
+pub use rule::civil;
+
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path};
 
 use crate::clock::Wall;
-use crate::zone::rule::{Rule, civil};
+use crate::zone::rule::Rule;
 
 /// Bytes of a zone file; the largest has a few thousand.
 const MAX_ZONE_FILE: u64 = 64 * 1024;
@@ -114,8 +116,8 @@ impl Zone {
         (minutes.div_euclid(1440), minutes.rem_euclid(1440) as u16)
     }
 
-    /// Seconds east of UTC.
-    fn offset(&self, utc: i64) -> i64 {
+    /// Seconds east of UTC at `utc`, which is in seconds since 1970.
+    pub fn offset(&self, utc: i64) -> i64 {
         let past = self.changes.partition_point(|(at, _)| *at <= utc);
         match &self.rule {
             Some(rule) if past == self.changes.len() => rule.offset(utc),

@@ -16,6 +16,9 @@ mod bots;
 mod callback;
 #[path = "config/example.rs"]
 mod example;
+#[cfg(feature = "jobs")]
+#[path = "config/jobs.rs"]
+mod jobs;
 #[path = "config/leaks.rs"]
 mod leaks;
 #[path = "config/services.rs"]

@@ -222,6 +222,8 @@ fn shown(monitor: ClientStatus) -> (Value, String) {
         windows: Vec::new(),
         spot: None,
         callbacks: Vec::new(),
+        jobs: None,
+        queue: None,
         monitors: vec![monitor],
         desk: DeskStatus::default(),
     };

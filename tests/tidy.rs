@@ -61,6 +61,7 @@ fn kinds_and_commands_stand_in_the_readme_and_in_help() {
         "simulate",
         "spot",
         "forget",
+        "job",
         "leave",
         "keygen",
         "help",

@@ -35,6 +35,7 @@ _interrupt_callback() {
     unsilence) mapfile -t words < <(_interrupt_callback_names HOST) ;;
     simulate) words=(interrupt offline online) ;;
     forget) mapfile -t words < <(_interrupt_callback_names HOST) ;;
+    job) words=(add run list cancel log explain) ;;
     esac
     [[ $word != -* ]] || words=(-c --config --json --for --until-healthy --severity --channel --wait --kind -h --help -V --version)
     # Host names come from elsewhere: compgen -W would run what stands in them.

@@ -16,7 +16,7 @@ end
 set -l commands run check test send status history silence unsilence note reload simulate spot forget leave keygen version help
 complete -c interrupt-callback -f
 complete -c interrupt-callback -s c -l config -r -F -d 'read this file'
-complete -c interrupt-callback -l json -d 'status or history as JSON'
+complete -c interrupt-callback -l json -d 'status, history, job list or job log as JSON'
 complete -c interrupt-callback -l for -x -d 'how long a silence lasts'
 complete -c interrupt-callback -l until-healthy -d 'a silence ends when its host has been down and is back'
 complete -c interrupt-callback -l severity -x -d 'how much it matters what is sent'
@@ -38,6 +38,7 @@ complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a simulate -d 'make the running daemon tell an exercise'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a spot -d 'ask the cloud once'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a forget -d 'take hosts off the running daemon\'s roster'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a job -d 'jobs on the hosts that are alive'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a leave -d 'say goodbye to the heartbeat servers for good'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'print a new key'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a version -d 'print this, or the version'
@@ -48,3 +49,4 @@ complete -c interrupt-callback -n "__fish_seen_subcommand_from silence" -a '(__i
 complete -c interrupt-callback -n "__fish_seen_subcommand_from unsilence" -a '(__interrupt_callback_names HOST)'
 complete -c interrupt-callback -n "__fish_seen_subcommand_from simulate" -a 'interrupt offline online'
 complete -c interrupt-callback -n "__fish_seen_subcommand_from forget" -a '(__interrupt_callback_names HOST)'
+complete -c interrupt-callback -n "__fish_seen_subcommand_from job" -a 'add run list cancel log explain'

@@ -50,7 +50,7 @@ pub fn quoted(text: &str, cap: usize, secrets: &[String]) -> String {
 
 /// `template` with its fields in braces replaced, each value added by `add`. Braces in values are not looked at, and
 /// what is no field stays as it stands.
-pub fn expand(template: &str, fields: &[(&'static str, String)], add: &mut dyn FnMut(&mut String, &str)) -> String {
+pub fn expand(template: &str, fields: &[(&str, String)], add: &mut dyn FnMut(&mut String, &str)) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

@@ -382,7 +382,7 @@ impl Saver {
 
     fn hand_over(&mut self, jobs: Vec<Job>, parts: Parts, outbox: &mut Outbox, board: &Board, now: &Now) {
         self.number = self.number.wrapping_add(1);
-        let batch = Batch { number: self.number, root: Root::State, jobs, reply: true };
+        let batch = Batch { number: self.number, root: Root::State, jobs, reply: true, done: None };
         let (why, over) = match self.store.try_send(Parcel::Batch(batch)) {
             Ok(()) => {
                 self.full_since = None;

@@ -112,20 +112,26 @@ pub struct Apart<'a> {
     pub outlives: bool,
 }
 
-/// Lets somebody else move the deadline of a run ahead.
+/// Lets somebody else move the deadline of a run ahead, and tell it how long it may go on.
 #[derive(Clone, Default)]
-pub struct Leash(Arc<Mutex<Option<Tick>>>);
+pub struct Leash(Arc<Mutex<(Option<Tick>, Option<Tick>)>>);
 
 impl Leash {
     /// The run ends at `until` at the latest.
     pub fn shorten(&self, until: Tick) {
-        let mut leash = lock(&self.0);
-        *leash = Some(leash.map_or(until, |known| known.min(until)));
+        let (end, _) = &mut *lock(&self.0);
+        *end = Some(end.map_or(until, |known| known.min(until)));
     }
 
     /// What is left of `deadline`.
     pub fn cut(&self, deadline: Tick) -> Tick {
-        lock(&self.0).map_or(deadline, |until| until.min(deadline))
+        lock(&self.0).0.map_or(deadline, |until| until.min(deadline))
+    }
+
+    /// The run is told on its standard input, which stays open, that it may go on until `lease`: a line of milliseconds
+    /// each time.
+    pub fn lease(&self, lease: Tick) {
+        lock(&self.0).1 = Some(lease);
     }
 }
 
@@ -167,6 +173,8 @@ struct Running {
     stdin: Option<PipeWriter>,
     output: Option<PipeReader>,
     buffer: Vec<u8>,
+    /// The lease that it was last told of.
+    lease: Option<Tick>,
     /// Its group ends with it.
     whole: bool,
     /// It goes on when the daemon ends.
@@ -211,7 +219,16 @@ fn start(program: &Program<'_>) -> io::Result<Running> {
     let child = reaper::spawn(&mut command)?;
     let group = Pid::from_child(&child);
     let (whole, outlives) = (program.apart.is_some(), program.apart.is_some_and(|apart| apart.outlives));
-    Ok(Running { child, group, stdin: Some(stdin), output: Some(output), buffer: vec![0; CHUNK], whole, outlives })
+    Ok(Running {
+        child,
+        group,
+        stdin: Some(stdin),
+        output: Some(output),
+        buffer: vec![0; CHUNK],
+        lease: None,
+        whole,
+        outlives,
+    })
 }
 
 impl Running {
@@ -227,7 +244,7 @@ impl Running {
         let mut unsent = input;
         let mut stopping = false;
         loop {
-            let fed = self.feed(&mut unsent);
+            let fed = self.feed(&mut unsent, leash);
             let drained = self.drain(output);
             if self.whole && self.is_over() {
                 self.sweep(output, pace);
@@ -348,8 +365,17 @@ impl Running {
     }
 
     /// Writes what fits; true if something moved.
-    fn feed(&mut self, unsent: &mut &[u8]) -> bool {
+    fn feed(&mut self, unsent: &mut &[u8], leash: &Leash) -> bool {
         let Some(stdin) = &mut self.stdin else { return false };
+        let (_, lease) = *lock(&leash.0);
+        if let Some(lease) = lease {
+            // A few bytes go into a pipe as a whole or not at all.
+            let line = [&*lease.0.to_string(), "\n"].concat();
+            if self.lease != Some(lease) && stdin.write(line.as_bytes()).is_ok() {
+                self.lease = Some(lease);
+            }
+            return false;
+        }
         let written = match stdin.write(&unsent[..unsent.len().min(CHUNK)]) {
             Ok(written) => written,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return false,

@@ -1,5 +1,9 @@
 //! The command line.
 
+mod help;
+#[cfg(feature = "jobs")]
+pub mod job;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -9,8 +13,9 @@ use crate::config::units::nearest;
 use crate::event::Kind;
 use crate::keepalive::heard::name_is_valid;
 use crate::keepalive::silences::Lasts;
+pub use help::HELP;
 pub use values::{Sample, SendArgs};
-use values::{lasts, sample, send, valued};
+use values::{VALUED, lasts, sample, send, valued};
 
 /// Exit code of a command line that cannot be understood (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
@@ -78,13 +83,16 @@ pub enum Command {
     Note(String),
     /// Says goodbye to the heartbeat servers, for good.
     Leave,
+    /// Has to do with jobs.
+    #[cfg(feature = "jobs")]
+    Job(job::Job),
     /// Prints the help.
     Help,
     /// Prints the version.
     Version,
 }
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "run",
     "check",
     "test",
@@ -99,11 +107,12 @@ const COMMANDS: [&str; 17] = [
     "spot",
     "keygen",
     "forget",
+    "job",
     "leave",
     "help",
     "version",
 ];
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 14] = [
     "--config",
     "--json",
     "--for",
@@ -112,74 +121,14 @@ const OPTIONS: [&str; 10] = [
     "--channel",
     "--wait",
     "--kind",
+    "--on",
+    "--in",
+    "--at",
+    "--every",
     "--help",
     "--version",
 ];
 const SIMULATED: [Kind; 3] = [Kind::Interrupt, Kind::Offline, Kind::Online];
-
-/// What `help` prints.
-pub const HELP: &str = "\
-interrupt-callback tells you before your spot instance is reclaimed and when a host falls silent.
-
-Usage: interrupt-callback [COMMAND] [OPTIONS]
-
-Commands:
-  run                 run the daemon in the foreground (default)
-  check               read the configuration, tell every problem, do nothing else
-  test [CHANNEL...]   send a marked message through every channel, or through these; with
-                      --kind in the words of a kind of alert, or of a digest
-  send TITLE [BODY]   tell people something through the channels; the body - is standard input
-  status              show hosts, silences, notices and channels of the running daemon
-  history [NAME|GLOB] show the last incidents: what began, and when it ended
-  silence NAME|GLOB   tell nothing of these hosts: for some time with --for 2h, until the host
-                      has been down and is back with --until-healthy, else until unsilence
-  unsilence NAME|GLOB tell of these hosts again, at once of what still lasts
-  note TEXT           what this host's beats say of it; \"\" takes it back
-  reload              make the running daemon read its configuration again, as SIGHUP does
-  simulate KIND       make the running daemon tell an exercise: interrupt, offline, online
-  spot                ask the cloud once: what it says, what would be told, what to do about it
-  forget NAME|GLOB    take hosts off the running daemon's roster
-  leave               say goodbye to the heartbeat servers for good
-  keygen              print a new key: 32 random bytes as base64url
-  help, version       print this, or the version
-
-Options:
-  -c, --config FILE   read this file
-      --json          status or history as JSON
-      --for TIME      how long a silence lasts: 30s, 5m, 2h, 15d
-      --until-healthy a silence ends when its host has been down and is back
-      --severity S    how much it matters what is sent: info (default), warning or critical
-      --channel NAME  send only through this channel, whatever it takes otherwise; may be repeated
-      --wait TIME     how long send waits for the delivery (10s); 0 does not
-      --kind KIND     the kind of alert in whose words test speaks, such as offline, or digest
-  -h, --help          print this
-  -V, --version       print the version
-
-Files:
-  configuration       --config, else CONFIG_PATH, else /etc/ic/config.toml if there is one
-  state               state_dir in the configuration, else STATE_DIRECTORY, else
-                      /var/lib/interrupt-callback (root) or $XDG_STATE_HOME/interrupt-callback
-  control socket      control in the configuration, else control.sock in RUNTIME_DIRECTORY, in
-                      /run/interrupt-callback (root), in $XDG_RUNTIME_DIR/interrupt-callback,
-                      or in the state directory
-
-Environment:
-  CONFIG_PATH             the configuration file
-  SERVER_PORT             the port of the heartbeat server (9080)
-  RUST_LOG                what is logged, in place of log in the configuration
-  TZ                      the time zone of messages, unless the configuration names one
-  STATE_DIRECTORY, RUNTIME_DIRECTORY, CREDENTIALS_DIRECTORY    as systemd sets them
-
-Exit codes:
-  0   fine; status: all is well
-  1   failure; status: something is down; test and send: a channel did not take it; spot: a
-      notice, or something could not be read
-  2   status: no daemon answers
-  64  the command line is wrong
-  75  send: the daemon keeps it and has not told it yet
-  77  not permitted
-  78  the configuration is wrong, or there is nothing to do
-";
 
 /// What is wrong with the command line; one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -247,6 +196,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
         }
         "note" => Command::Note(note(operand(&mut operands, "a text in quotes")?)?),
         "leave" => Command::Leave,
+        #[cfg(feature = "jobs")]
+        "job" => Command::Job(job::parse(
+            &mut operands,
+            job::OPTIONS.map(|option| words.value(option).map(str::to_owned)),
+            json,
+        )?),
+        #[cfg(not(feature = "jobs"))]
+        "job" => {
+            return Err(UsageError("job needs the feature \"jobs\", which this binary was built without".to_owned()));
+        }
         "help" => {
             operands.clear();
             Command::Help
@@ -263,16 +222,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
         };
         return Err(UsageError(format!("{name} takes no argument {}{hint}", quoted(extra))));
     }
-    for (given, option, takers) in [
-        (json, "--json", ["status", "history"]),
-        (words.value("--for").is_some(), "--for", ["silence"; 2]),
-        (words.healthy, "--until-healthy", ["silence"; 2]),
-        (words.value("--severity").is_some(), "--severity", ["send"; 2]),
-        (words.value("--channel").is_some(), "--channel", ["send"; 2]),
-        (words.value("--wait").is_some(), "--wait", ["send"; 2]),
-        (words.value("--kind").is_some(), "--kind", ["test"; 2]),
-    ] {
-        if given && !takers.contains(&&*name) {
+    let usual = [(json, "--json", "status, history, job"), (words.healthy, "--until-healthy", "silence")];
+    let valued = VALUED.iter().map(|(option, _, taker)| (words.value(option).is_some(), *option, *taker));
+    for (given, option, takers) in usual.into_iter().chain(valued) {
+        if given && !takers.split(", ").any(|taker| taker == name) {
             return Err(UsageError([&*name, " takes no option ", option].concat()));
         }
     }
@@ -304,7 +257,13 @@ fn words(args: &mut dyn Iterator<Item = OsString>) -> Result<Words, UsageError> 
             "-V" | "--version" => words.version = true,
             _ => match text.strip_prefix("--config=") {
                 Some(file) => set_config(&mut words.config, file.into())?,
-                None => words.values.push(valued(text, args)?),
+                None => {
+                    let (option, value) = valued(text, args)?;
+                    if option != "--channel" && words.value(option).is_some() {
+                        return Err(UsageError(["option ", option, " is given twice"].concat()));
+                    }
+                    words.values.push((option, value));
+                }
             },
         }
     }

@@ -1,12 +1,18 @@
 //! `check`: reads the configuration and does nothing else.
 
+#[cfg(feature = "jobs")]
+mod jobs;
+
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::alert::channel::http::host_of;
 use crate::cli::{mutter, say};
+use crate::clock::{self, Now};
 use crate::config::plan::{Act, Auth, Language, Plan};
 use crate::config::units::show_span;
+#[cfg(feature = "jobs")]
+use crate::zone::Zone;
 
 /// Exit code of a configuration that is wrong or empty (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
@@ -14,7 +20,7 @@ pub const EXIT_CONFIG: u8 = 78;
 /// Writes warnings to standard error, and what would run to standard output.
 pub fn run(file: &Path, plan: &Plan) -> ExitCode {
     warnings(plan);
-    say(&summary(&file.to_string_lossy(), plan))
+    say(&summary(&file.to_string_lossy(), plan, &clock::now()))
 }
 
 /// Writes warnings to standard error.
@@ -25,7 +31,9 @@ pub fn warnings(plan: &Plan) {
 }
 
 /// What would run, line by line, without a secret.
-fn summary(file: &str, plan: &Plan) -> String {
+fn summary(file: &str, plan: &Plan, now: &Now) -> String {
+    #[cfg(not(feature = "jobs"))]
+    let _ = now;
     let mut text = [file, ": ok\n"].concat();
     let mut line = |what: &str, parts: &[&str]| {
         text.push_str("  ");
@@ -62,7 +70,7 @@ fn summary(file: &str, plan: &Plan) -> String {
     }
     for window in plan.server.iter().flat_map(|server| &server.windows) {
         let hosts = if window.hosts.is_empty() { "all hosts".to_owned() } else { window.hosts.join(", ") };
-        line("window   ", &[&clock(window.from), " to ", &clock(window.to), " for ", &hosts]);
+        line("window   ", &[&hours(window.from), " to ", &hours(window.to), " for ", &hosts]);
     }
     for client in &plan.clients {
         let protocol = if client.protocol == 1 { ", protocol 1" } else { ", protocol 2" };
@@ -73,7 +81,7 @@ fn summary(file: &str, plan: &Plan) -> String {
     }
     for channel in &plan.channels {
         let quiet = match channel.quiet {
-            Some(quiet) => [", quiet from ", &clock(quiet.from), " to ", &clock(quiet.to)].concat(),
+            Some(quiet) => [", quiet from ", &hours(quiet.from), " to ", &hours(quiet.to)].concat(),
             None => String::new(),
         };
         line(
@@ -99,20 +107,58 @@ fn summary(file: &str, plan: &Plan) -> String {
         let (after, before) = callback.after.as_ref().map_or(("", ""), |after| (", after ", after.as_str()));
         line("callback ", &[&callback.name, ": on ", &kinds.join(", "), after, before, " ", what, which]);
     }
+    #[cfg(feature = "jobs")]
+    {
+        plan.agent.iter().for_each(|agent| jobs::agent(agent, &mut line));
+        let zone = Zone::load(plan.timezone.as_deref()).unwrap_or_else(|_| Zone::utc());
+        jobs::jobs(&plan.jobs, now.wall, &zone, &mut line);
+    }
     line("state    ", &[&plan.state_dir.to_string_lossy()]);
     line("control  ", &[&plan.control.to_string_lossy()]);
     text
 }
 
 /// Minutes of the day as people write them.
-fn clock(minutes: u16) -> String {
+fn hours(minutes: u16) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{Boot, Tick, Wall};
     use crate::config::{self, Env};
+
+    fn now() -> Now {
+        // 2026-12-01 00:00 UTC.
+        Now { tick: Tick(0), wall: Wall(1_796_083_200_000), boot: Boot(0) }
+    }
+
+    #[cfg(feature = "jobs")]
+    #[test]
+    fn agent_and_jobs() {
+        let text = "timezone = \"+08:00\"\n[keepalive.server]\nkey = { env = \"HOME\" }\n[agent]\nserver = \"vps\"\n\
+                    urls = [\"http://127.0.0.1/x/\"]\n[agent.queue]\nurl = \"http://127.0.0.1\"\ntoken = \"hunter2\"\n\
+                    [[agent.shortcut]]\nmessage = \"off\"\nshell = \"hunter2\"\n[[agent.command]]\nprefix = \"df\"\n\
+                    [[agent.template]]\nname = \"say\"\nparameters = [\"it\"]\nrun = [\"echo\", \"hunter2 {it}\"]\n\
+                    [[job]]\nname = \"disk\"\non = \"all:web*\"\nmessage = \"df\"\ncron = \"0 2 * * *\"\n\
+                    [[job]]\nname = \"ping\"\nurl = \"http://127.0.0.1/hunter2\"\n";
+        let plan = config::parse(text, "FILE", &Env::new(false, &[("HOME", "/h")])).unwrap();
+        let told = summary("FILE", &plan, &now());
+        assert!(
+            told.contains(
+                "\x20 agent    jobs of vps and of 127.0.0.1, 4 at once, 1h each\n\
+                 \x20   shortcut off\n\
+                 \x20   command  df …\n\
+                 \x20   template say <it>\n\
+                 \x20   calls    http://127.0.0.1/x/…\n\
+                 \x20 job      disk: df on all:web*; 0 2 * * *, next 2026-12-02 02:00:00 +08:00\n\
+                 \x20 job      ping: calls 127.0.0.1; by hand\n"
+            ),
+            "{told}"
+        );
+        assert!(!told.contains("hunter2"));
+    }
 
     #[test]
     fn a_good_file() {
@@ -125,7 +171,7 @@ mod tests {
                     [[callback]]\non = [\"online\"]\nurl = \"http://127.0.0.1/hunter2\"\n";
         let plan = config::parse(text, "FILE", &Env::new(false, &[("HOME", "/h")])).unwrap();
         assert_eq!(
-            summary("FILE", &plan),
+            summary("FILE", &plan, &now()),
             "FILE: ok\n\
              \x20 name     x\n\
              \x20 spot     AliCloud every 10s\n\

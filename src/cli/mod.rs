@@ -4,6 +4,8 @@ pub mod args;
 pub mod attempt;
 pub mod causes;
 pub mod check;
+#[cfg(feature = "jobs")]
+pub mod job;
 pub mod keygen;
 pub mod remote;
 pub mod samples;
@@ -15,8 +17,12 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+#[cfg(feature = "jobs")]
+use crate::agent::guard;
 use crate::callback::exec;
 use crate::config::{self, Env, Problem, Source};
+#[cfg(feature = "jobs")]
+use args::job::Job;
 use args::{Args, Command};
 pub use check::EXIT_CONFIG;
 
@@ -33,6 +39,12 @@ pub const EXIT_DENIED: u8 = 77;
 pub fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == exec::DRAIN_WORD) {
         return drain();
+    }
+    #[cfg(feature = "jobs")]
+    if std::env::args_os().nth(1).is_some_and(|word| word == guard::WORD) {
+        // What runs comes from this program itself, which has it as text.
+        let words: Vec<String> = std::env::args_os().skip(2).map(|word| word.to_string_lossy().into_owned()).collect();
+        return guard::run(&words);
     }
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,
@@ -68,6 +80,8 @@ pub fn main() -> ExitCode {
             return ask(&["history ", if *json { "json " } else { "table " }, glob].concat(), EXIT_FAILURE);
         }
         Command::Send(said) => return send::run(&source, &env, said),
+        #[cfg(feature = "jobs")]
+        Command::Job(Job::Ask(request)) => return ask(request, EXIT_FAILURE),
         Command::Note(text) => return ask(&["note ", text].concat(), EXIT_FAILURE),
         _ => {}
     }
@@ -86,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Spot => spot::run(&plan),
         Command::Test { names, kind } => test::run(&plan, &names, kind),
         Command::Leave => remote::leave(&plan),
+        #[cfg(feature = "jobs")]
+        Command::Job(Job::Explain(text, schedule)) => job::explain(&text, &schedule, &plan, crate::clock::wall()),
         _ => crate::run::daemon(plan, source, env, &asked),
     }
 }

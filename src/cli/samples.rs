@@ -49,6 +49,13 @@ const FACTS: &[(Kind, &[Field])] = &[
     (K::CallbackDone, &[F::Callback, F::Cause, F::ExitCode, F::Duration]),
     (K::CallbackFailed, &[F::Callback, F::Cause, F::Signal, F::Duration, F::Output]),
     (K::CallbackUnknown, &[F::Callback, F::Cause]),
+    (K::JobDone, &[F::Job, F::Run, F::ExitCode, F::Duration]),
+    (K::JobFailed, &[F::Job, F::Run, F::Duration, F::Reason, F::Output]),
+    (K::JobExpired, &[F::Job, F::Run, F::Reason]),
+    (K::JobLost, &[F::Job, F::Run, F::Reason]),
+    (K::JobCancelled, &[F::Job, F::Run]),
+    (K::JobMoved, &[F::Count, F::Job]),
+    (K::JobSkipped, &[F::Job]),
     (K::Test, &[]),
 ];
 
@@ -84,6 +91,8 @@ fn fact(kind: Kind, field: Field, now: &Now) -> Fact {
         F::ExitCode => return Fact::Number(0),
         F::Signal => return Fact::Number(9),
         F::Callback => "save",
+        F::Job => "backup",
+        F::Run => "3fa2c81e5b7d9046",
         F::Cause => "interrupt web-1@example",
         F::Output => "tar: /mnt/share: No space left on device",
         F::Provider => "AliCloud",

@@ -159,7 +159,8 @@ fn program(table: &mut Table<'_>, argv: Option<Vec<String>>) -> Option<Act> {
     Some(Act::Run(RunPlan { argv: argv?, dir: dir?, user: user?, env: env?, pass: pass?, outlives }))
 }
 
-fn argv(item: &Item<'_>) -> Option<Vec<String>> {
+/// A program and its arguments.
+pub fn argv(item: &Item<'_>) -> Option<Vec<String>> {
     let entries = item.list(MAX_ARGV)?;
     let mut argv = Vec::with_capacity(entries.len());
     for entry in &entries {
@@ -176,7 +177,8 @@ fn argv(item: &Item<'_>) -> Option<Vec<String>> {
     Some(argv)
 }
 
-fn line(item: &Item<'_>) -> Option<Vec<String>> {
+/// A line for the shell, as what it comes to.
+pub fn line(item: &Item<'_>) -> Option<Vec<String>> {
     let line = without_zero(item)?;
     if line.trim().is_empty() {
         return item.bad("is empty");
@@ -189,7 +191,8 @@ fn without_zero<'a>(item: &Item<'a>) -> Option<&'a str> {
     if text.contains('\0') { item.bad("holds a zero byte") } else { Some(text) }
 }
 
-fn dir(item: &Item<'_>) -> Option<PathBuf> {
+/// Where a program runs.
+pub fn dir(item: &Item<'_>) -> Option<PathBuf> {
     let text = item.line(MAX_TEXT)?;
     if Path::new(text).is_absolute() { Some(text.into()) } else { item.bad("must be an absolute path") }
 }

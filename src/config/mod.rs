@@ -16,8 +16,12 @@ pub mod template;
 pub(crate) mod url;
 mod user;
 
+#[cfg(feature = "jobs")]
+mod agent;
 mod alert;
 mod callback;
+#[cfg(feature = "jobs")]
+mod job;
 mod keepalive;
 mod window;
 
@@ -206,6 +210,16 @@ fn whole(mut root: Table<'_>) -> Plan {
     }
     let channels = alert::channels(&mut root, language);
     let callbacks = callback::callbacks(&mut root, language);
+    #[cfg(feature = "jobs")]
+    let agent = agent::agent(&mut root, &beats.clients);
+    #[cfg(feature = "jobs")]
+    let jobs = job::jobs(&mut root, beats.server.as_ref());
+    #[cfg(not(feature = "jobs"))]
+    for key in ["agent", "job"] {
+        if let Some(item) = root.get(key) {
+            item.bad::<()>("needs the feature \"jobs\", which this binary was built without");
+        }
+    }
     root.finish();
     Plan {
         name: name.unwrap_or_default(),
@@ -217,6 +231,10 @@ fn whole(mut root: Table<'_>) -> Plan {
         upstream: beats.upstream,
         channels,
         callbacks,
+        #[cfg(feature = "jobs")]
+        agent,
+        #[cfg(feature = "jobs")]
+        jobs,
         state_dir,
         // Two daemons that are told apart by their sockets must not share the last-beat times beside them.
         runtime_dir: control.parent().map_or(runtime_dir, Path::to_path_buf),

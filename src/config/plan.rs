@@ -40,6 +40,12 @@ pub struct Plan {
     pub channels: Vec<ChannelPlan>,
     /// What is done about events, in the order of the file.
     pub callbacks: Vec<Arc<CallbackPlan>>,
+    /// What may run here on demand of others.
+    #[cfg(feature = "jobs")]
+    pub agent: Option<crate::agent::AgentPlan>,
+    /// What is given out or called, in the order of the file.
+    #[cfg(feature = "jobs")]
+    pub jobs: Vec<crate::jobs::JobPlan>,
     /// Where the outbox, the roster and the notices are kept.
     pub state_dir: PathBuf,
     /// Where the control socket and the last-beat times are kept: the folder of `control`.
@@ -58,6 +64,11 @@ impl Plan {
 
     /// If there is nothing to do: what to say, and what to add.
     pub fn idle(&self) -> Option<&'static str> {
+        // A URL is called, and a queue is asked, without a heartbeat.
+        #[cfg(feature = "jobs")]
+        if !self.jobs.is_empty() || self.agent.as_ref().is_some_and(|agent| agent.queue.is_some()) {
+            return None;
+        }
         (self.spot.is_none() && self.server.is_none() && self.clients.is_empty()).then_some(
             "nothing to do: set provider = \"AliCloud\" or another cloud to hear the cloud's notices, \
              add [keepalive.server] to watch other hosts, or [keepalive.client] with a uri to be watched",

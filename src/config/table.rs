@@ -157,8 +157,12 @@ impl<'a> Table<'a> {
     /// Reports every key that nobody asked for.
     pub fn finish(self) {
         let asked = self.report.asked.borrow();
-        let here = asked.iter().filter(|(table, _)| *table == place(self.entries));
-        let known: Vec<&str> = here.map(|(_, key)| *key).collect();
+        let mut known: Vec<&str> = Vec::new();
+        for (table, key) in asked.iter() {
+            if *table == place(self.entries) && !known.contains(key) {
+                known.push(key);
+            }
+        }
         for (name, _) in self.entries {
             let key: &str = name.get_ref();
             if known.contains(&key) {

@@ -145,6 +145,20 @@ kinds! {
     CallbackFailed = "callback.failed", Warning, Single;
     /// The daemon ended while a callback ran.
     CallbackUnknown = "callback.unknown", Warning, Single;
+    /// A job was done.
+    JobDone = "job.done", Info, Single;
+    /// A job failed, and no attempt is left.
+    JobFailed = "job.failed", Warning, Single;
+    /// A job was not started in time, and never will be.
+    JobExpired = "job.expired", Warning, Single;
+    /// Perhaps a job was done; nobody will know.
+    JobLost = "job.lost", Warning, Single;
+    /// A job was taken back, or ended on request.
+    JobCancelled = "job.cancelled", Info, Single;
+    /// Jobs left a host that is gone or goes.
+    JobMoved = "job.moved", Info, Single;
+    /// A firing was left out, because an earlier run had not ended.
+    JobSkipped = "job.skipped", Info, Single;
     /// Somebody asked whether alerts arrive.
     Test = "test", Info, Single;
 }
@@ -252,6 +266,10 @@ fields! {
     ExitCode = "exit_code";
     /// The signal that ended a program.
     Signal = "signal";
+    /// The job concerned: its name, or the message.
+    Job = "job";
+    /// The id of its run.
+    Run = "run";
     /// The beginning and the end of what a program said.
     Output = "output";
 }

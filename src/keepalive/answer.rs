@@ -13,6 +13,7 @@ use crate::keepalive::talk::{End, Talk};
 use crate::keepalive::uri::encode_userinfo;
 use crate::keepalive::v1::{self, KeyCheck, NoMessage};
 use crate::keepalive::wire::{self, First, Hint, Keys, LINE_1, LINE_3};
+use crate::keepalive::work::{Beat, Done, Giver, Orders, Says};
 use crate::resource::Readings;
 use crate::secret::Secret;
 
@@ -21,7 +22,7 @@ pub const EXCHANGE: Duration = Duration::from_secs(5);
 /// How long, and for how many bytes, the end of a message that was too long is awaited.
 const LINGER: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
 /// The user whose key is `keepalive.server.key`.
-const DEFAULT_USER: &str = "default";
+pub const DEFAULT_USER: &str = "default";
 
 /// Takes in what was proved.
 pub trait Hear {
@@ -34,6 +35,11 @@ pub trait Hear {
     /// A beat with the right key and a valid name that is refused whatever the roster says: over protocol 1 though
     /// that is not allowed, or by a user that speaks for `bound` alone.
     fn refused(&mut self, user: &str, name: &str, bound: Option<&str>);
+
+    /// What gives out jobs, if anything does.
+    fn giver(&self) -> Option<&dyn Giver> {
+        None
+    }
 }
 
 /// What came of a connection.
@@ -159,8 +165,8 @@ impl Side {
         let (Some(user), Some(body)) = (user, body) else {
             return deny(&mut talk, Hint::Denied, "wrong key or unknown user");
         };
-        let granted = judge((user, old_key), &name, from, body, ear);
-        let line4 = keys.seal_reply(line1, line2, line3, Reply::to_json(granted));
+        let (granted, work) = judge((user, old_key), &name, from, body, ear);
+        let line4 = keys.seal_reply(line1, line2, line3, Reply::to_json(granted, &work));
         talk.send(&line4)?;
         Ok(match granted {
             Ok(_) => Outcome::Counted(fnv(name.as_bytes())),
@@ -221,23 +227,45 @@ fn deny(talk: &mut Talk<'_>, hint: Hint, why: &'static str) -> io::Result<Outcom
     Ok(Outcome::Denied(why))
 }
 
-/// The answer to a body whose MAC was right: when the next beat is wanted and the lease, or the code of a refusal.
+/// The answer to a body whose MAC was right: when the next beat is wanted and the lease, or the code of a refusal; and
+/// what the host's agent is to do, as JSON.
 fn judge(
     (user, old_key): (&User, bool),
     name: &str,
     from: SocketAddr,
     body: &[u8],
     ear: &mut dyn Hear,
-) -> Result<(i64, i64), &'static str> {
-    let report = wire::read_report(body).ok_or("malformed")?;
+) -> (Result<(i64, i64), &'static str>, String) {
+    let refused = |code| (Err(code), String::new());
+    let Some(report) = wire::read_report(body) else { return refused("malformed") };
     if !name_is_valid(name) {
-        return Err(Refusal::NameInvalid.code());
+        return refused(Refusal::NameInvalid.code());
     }
     if let Some(host) = user.host.as_deref().filter(|host| *host != name) {
         ear.refused(&user.name, name, Some(host));
-        return Err(Refusal::NameTaken.code());
+        return refused(Refusal::NameTaken.code());
+    }
+    // Jobs go to nobody whose key another host could hold.
+    let bound = user.host.is_some();
+    if report.ev == Ev::Result {
+        match (ear.giver().filter(|_| bound), Done::read(body)) {
+            (Some(giver), Some(done)) => giver.done(name, &done),
+            _ => return refused("malformed"),
+        }
+        return (Ok((report.per, 0)), String::new());
     }
     let heard = Heard { user: &user.name, name, from, protocol: 2, old_key, report: &report };
-    let granted = ear.hear(&heard).map_err(Refusal::code)?;
-    Ok((clock::millis(granted.next).min(report.per), clock::millis(granted.lease)))
+    let granted = match ear.hear(&heard) {
+        Ok(granted) => granted,
+        Err(refusal) => return refused(refusal.code()),
+    };
+    let says = bound.then(|| Says::read(body)).flatten();
+    let orders = match (ear.giver(), says) {
+        (Some(giver), Some(says)) if report.ev == Ev::Beat => {
+            giver.heard(name, &Beat { boot: &report.boot, run: &report.run, seq: report.seq }, &says)
+        }
+        _ => Orders::default(),
+    };
+    let work = if orders.is_empty() { String::new() } else { orders.to_json() };
+    (Ok((clock::millis(granted.next).min(report.per), clock::millis(granted.lease))), work)
 }

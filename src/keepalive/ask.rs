@@ -12,6 +12,7 @@ use crate::keepalive::heard::name_is_valid;
 use crate::keepalive::talk::{End, Talk};
 use crate::keepalive::v1;
 use crate::keepalive::wire::{self, Hint, Keys, LINE_1, LINE_3, Second};
+use crate::keepalive::work::Orders;
 use crate::secret::Secret;
 
 /// Bytes of line 3 that TAB, MAC and LF take.
@@ -107,6 +108,10 @@ pub struct Answered {
     pub server: String,
     /// When the server wants the next beat.
     pub next: Option<Duration>,
+    /// For how long this host's work stays its own.
+    pub lease: Duration,
+    /// What this host's agent is to do.
+    pub orders: Option<Orders>,
 }
 
 /// A server to beat to, with all that is made once.
@@ -197,10 +202,11 @@ impl Target {
             });
         };
         match wire::read_reply(body) {
-            Some(Reply { ok: true, next, .. }) => {
+            Some(Reply { ok: true, next, lease, .. }) => {
                 // A number that is no time is no wish.
-                let next = next.and_then(|next| u64::try_from(next).ok()).map(Duration::from_millis);
-                Ok(Answered { server, next })
+                let time = |ms: Option<i64>| ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+                let orders = if report.data.work.is_some() { Orders::read(body) } else { None };
+                Ok(Answered { server, next: time(next), lease: time(lease).unwrap_or_default(), orders })
             }
             Some(Reply { err, .. }) => Err(BeatError::Refused(code(err))),
             None => Err(BeatError::Foreign),
@@ -222,8 +228,8 @@ impl Target {
             _ => broken(e),
         })?;
         match v1::read_answer(bytes) {
-            v1::Answer::Name(server) if name_is_valid(&server) => Ok(Answered { server, next: None }),
-            v1::Answer::Name(_) => Ok(Answered { server: "?".to_owned(), next: None }),
+            v1::Answer::Name(server) if name_is_valid(&server) => Ok(unproved(server)),
+            v1::Answer::Name(_) => Ok(unproved("?".to_owned())),
             v1::Answer::Unauthorized => Err(BeatError::Hinted(Hint::Denied)),
             v1::Answer::Invalid => Err(BeatError::Hinted(Hint::Version)),
             v1::Answer::Foreign if bytes.is_empty() => Err(broken(ErrorKind::UnexpectedEof.into())),
@@ -233,6 +239,11 @@ impl Target {
             }),
         }
     }
+}
+
+/// An answer over protocol 1, which orders nothing.
+fn unproved(server: String) -> Answered {
+    Answered { server, next: None, lease: Duration::ZERO, orders: None }
 }
 
 fn connect(address: SocketAddr, deadline: Tick) -> io::Result<TcpStream> {

@@ -58,7 +58,12 @@ impl Report {
     /// The body.
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        out.open('{').key("ev").text(if self.ev == Ev::Beat { "beat" } else { "bye" });
+        let ev = match self.ev {
+            Ev::Beat => "beat",
+            Ev::Bye => "bye",
+            Ev::Result => "result",
+        };
+        out.open('{').key("ev").text(ev);
         for (key, time) in
             [("per", Some(self.per)), ("up", Some(self.up)), ("age", Some(self.age)), ("back_in", self.back_in)]
         {
@@ -81,6 +86,9 @@ impl Report {
             }
             if let Some(readings) = &self.data.readings {
                 readings.write(&mut out);
+            }
+            if let Some((key, json)) = &self.data.work {
+                out.key(key).raw(json);
             }
             out.close('}');
         }
@@ -120,6 +128,7 @@ impl Report {
         let ev = match &*ev? {
             "beat" => Ev::Beat,
             "bye" => Ev::Bye,
+            "result" => Ev::Result,
             _ => return None,
         };
         Some(Report {
@@ -132,7 +141,7 @@ impl Report {
             seq: seq.unwrap_or_default(),
             back_in,
             reason,
-            data: Data { notices: notices.finish(), readings: readings.some() },
+            data: Data { notices: notices.finish(), readings: readings.some(), work: None },
         })
     }
 }
@@ -144,6 +153,8 @@ pub enum Ev {
     Beat,
     /// The host stops on purpose.
     Bye,
+    /// The result of a job, in an exchange of its own. It is no sign of life.
+    Result,
 }
 
 /// What the host has to tell.
@@ -153,6 +164,9 @@ pub struct Data {
     pub notices: Vec<Notice>,
     /// How it is doing.
     pub readings: Option<Readings>,
+    /// What its agent says, as a key and JSON: `work`, or with a result `done`. Whoever may get jobs has it read by
+    /// [`crate::keepalive::work`] from the whole body.
+    pub work: Option<(&'static str, String)>,
 }
 
 /// An event of the host, as its beat carries it. Times are relative, because clocks differ.
@@ -303,14 +317,17 @@ pub struct Reply {
 
 impl Reply {
     /// The body of a reply: how soon the next beat is wanted and how long the work stays the host's, or why the beat
-    /// does not count.
-    pub fn to_json(granted: Result<(i64, i64), &str>) -> Vec<u8> {
+    /// does not count; and as JSON, if there is any, what the agent is to do.
+    pub fn to_json(granted: Result<(i64, i64), &str>, work: &str) -> Vec<u8> {
         let mut out = Writer::default();
         out.open('{').key("ok").flag(granted.is_ok());
         match granted {
             Ok((next, lease)) => {
                 seconds(&mut out, "next", Some(next));
                 seconds(&mut out, "lease", Some(lease));
+                if !work.is_empty() {
+                    out.key("work").raw(work);
+                }
             }
             Err(code) => {
                 out.key("err").text(code);
@@ -371,7 +388,7 @@ mod tests {
             (Ok((300, 120_000)), r#"{"ok":true,"next":0.300,"lease":120.000}"#, good),
             (Err("full"), r#"{"ok":false,"err":"full"}"#, full),
         ] {
-            assert_eq!(String::from_utf8(Reply::to_json(granted)).unwrap(), text);
+            assert_eq!(String::from_utf8(Reply::to_json(granted, "")).unwrap(), text);
             assert_eq!(Reply::read(text.as_bytes()), Some(reply));
         }
     }

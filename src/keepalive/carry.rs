@@ -73,6 +73,11 @@ impl Carry {
         lock(&self.0).snapshot(now)
     }
 
+    /// Has all clients beat at once: there is something new to say.
+    pub fn ring(&self) {
+        lock(&self.0).ring();
+    }
+
     /// A bell that rings when there is something new to carry.
     pub fn subscribe(&self) -> Bell {
         let bell = Bell::default();

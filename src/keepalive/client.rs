@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use crate::clock::{self, Tick, millis};
 use crate::config::plan::ClientPlan;
+use crate::keepalive::answer::DEFAULT_USER;
 use crate::keepalive::ask::{Answered, BeatError, Target};
-use crate::keepalive::beat::{Ev, Report};
+use crate::keepalive::beat::{Data, Ev, Report};
 use crate::keepalive::carry::Carry;
 pub use crate::keepalive::me::Me;
 pub use crate::keepalive::monitor::ClientStatus;
 use crate::keepalive::monitor::Line;
 use crate::keepalive::pace::{Pace, time_for_a_beat};
 use crate::keepalive::unreachable::Outage;
+use crate::keepalive::work::{self, Agent};
 use crate::resolve::Resolver;
 use crate::run::threads::{Bell, SMALL_STACK, Stop, lock, spawn};
 
@@ -217,6 +219,9 @@ impl Beater {
         let now = clock::now();
         pace.starts(now.tick);
         let mut report = self.me.report(Ev::Beat, self.plan.period, &now, &self.carry);
+        let agent = self.agent();
+        let says = agent.as_ref().and_then(|agent| agent.says(&self.server()));
+        report.data.work = says.map(|says| ("work", says.to_json()));
         let result = self.tell(&mut report, now.tick + time_for_a_beat(self.plan.period));
         let mut luck = [0; 2];
         if getrandom::fill(&mut luck).is_err() {
@@ -230,6 +235,18 @@ impl Beater {
                 pace.answered(answered.next, luck[0]);
                 self.outage.answered(now.tick);
                 self.me.monitors.answered(name, &label, &after);
+                if let Some(agent) = agent.as_ref().filter(|_| report.data.work.is_none())
+                    && agent.says(&answered.server).is_some()
+                {
+                    // Now its name is known: it hears of the agent at once.
+                    pace.hurry(after.tick);
+                }
+                if let Some(agent) = agent.filter(|_| report.data.work.is_some()) {
+                    let none = work::Orders::default();
+                    let orders = answered.orders.as_ref().unwrap_or(&none);
+                    // Counted from before it was sent, to whichever address: it ends sooner here than at the server.
+                    agent.ordered(&answered.server, orders, now.tick, answered.lease);
+                }
                 lock(&self.shared.status).answered(&answered.server, now.tick)
             }
             Err(error) => {
@@ -247,6 +264,39 @@ impl Beater {
             Some(Line::Info(text)) => log::info!("{text}"),
             Some(Line::Warn(text)) => log::warn!("{text}"),
             None => {}
+        }
+        if result.is_ok() {
+            self.tell_results(pace);
+        }
+    }
+
+    /// The agent of this host. Whoever else holds the server's common key is not to be able to speak for it.
+    fn agent(&self) -> Option<Arc<dyn Agent>> {
+        if self.plan.protocol == 1 || self.plan.uri.user == DEFAULT_USER {
+            return None;
+        }
+        self.me.agent()
+    }
+
+    /// What the server calls itself, as far as it is known.
+    fn server(&self) -> String {
+        lock(&self.shared.status).server.clone().unwrap_or_default()
+    }
+
+    /// Tells results of jobs, each in an exchange of its own, until the next beat is due. What fails is told again.
+    fn tell_results(&mut self, pace: &Pace) {
+        let Some(agent) = self.agent() else { return };
+        let server = self.server();
+        while clock::tick() < pace.due() && self.ordered().is_none() {
+            let Some(done) = agent.result(&server) else { return };
+            let now = clock::now();
+            let mut report = self.me.report(Ev::Result, self.plan.period, &now, &self.carry);
+            report.data = Data { work: Some(("done", done.to_json())), ..Data::default() };
+            let until = (now.tick + time_for_a_beat(self.plan.period)).min(pace.due());
+            if let Err(error) = self.tell(&mut report, until) {
+                log::debug!("the result of {} was not told: {error}", done.key.id);
+                return;
+            }
         }
     }
 

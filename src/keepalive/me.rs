@@ -9,6 +9,7 @@ use crate::clock::{self, Now, Tick, millis};
 use crate::keepalive::beat::{Data, Ev, Report};
 use crate::keepalive::carry::Carry;
 use crate::keepalive::monitors::Monitors;
+use crate::keepalive::work::Agent;
 use crate::resource::gauge::Gauge;
 use crate::resource::{Readings, note};
 use crate::run::threads::lock;
@@ -25,6 +26,8 @@ pub struct Me {
     seq: Mutex<u64>,
     gauge: Option<Arc<Gauge>>,
     note: Mutex<String>,
+    /// Clones of one `Me` under other names share it.
+    agent: Arc<Mutex<Option<Arc<dyn Agent>>>>,
 }
 
 impl Me {
@@ -44,6 +47,7 @@ impl Me {
             seq: Mutex::new(0),
             gauge: None,
             note: Mutex::default(),
+            agent: Arc::default(),
         })
     }
 
@@ -59,7 +63,18 @@ impl Me {
     /// When the system has no random numbers.
     pub fn renamed(&self, name: &str) -> io::Result<Me> {
         let note = Mutex::new(lock(&self.note).clone());
-        Ok(Me { gauge: self.gauge.clone(), monitors: Arc::clone(&self.monitors), note, ..Me::new(name)? })
+        let agent = Arc::clone(&self.agent);
+        Ok(Me { gauge: self.gauge.clone(), monitors: Arc::clone(&self.monitors), note, agent, ..Me::new(name)? })
+    }
+
+    /// Has beats speak for `agent` from now on, or for none.
+    pub fn set_agent(&self, agent: Option<Arc<dyn Agent>>) {
+        *lock(&self.agent) = agent;
+    }
+
+    /// The agent of this host, if there is one.
+    pub fn agent(&self) -> Option<Arc<dyn Agent>> {
+        lock(&self.agent).clone()
     }
 
     /// What beats say of this host from now on, until another note or an empty one; gives what is kept of it.
@@ -84,7 +99,7 @@ impl Me {
             run: self.run.clone(),
             age: millis(now.tick.since(self.started)),
             seq: *seq,
-            data: Data { notices: carry.snapshot(now), readings },
+            data: Data { notices: carry.snapshot(now), readings, work: None },
             ..Report::bare(ev, period)
         }
     }

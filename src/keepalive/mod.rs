@@ -6,6 +6,7 @@ pub mod talk;
 pub mod uri;
 pub mod v1;
 pub mod wire;
+pub mod work;
 
 pub mod flapping;
 pub mod heard;

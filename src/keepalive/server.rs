@@ -18,6 +18,7 @@ use crate::keepalive::host::fnv;
 use crate::keepalive::ports::{Listening, Port, Ports};
 use crate::keepalive::quota::LogQuota;
 use crate::keepalive::wire::Hint;
+use crate::keepalive::work::Giver;
 use crate::run::board::Board;
 use crate::run::threads::{Bell, SMALL_STACK, Stop, lock, spawn};
 use crate::secret::Secret;
@@ -78,6 +79,8 @@ struct Shared {
     ports: Ports,
     /// Up to here lost time is counted already.
     deaf: Mutex<Tick>,
+    /// What gives out jobs.
+    giver: Mutex<Option<Arc<dyn Giver>>>,
 }
 
 /// The running server.
@@ -111,6 +114,7 @@ pub fn start(
         notes: Mutex::default(),
         ports: Ports::default(),
         deaf: Mutex::default(),
+        giver: Mutex::default(),
     });
     let server = Server { shared, threads: Mutex::default() };
     server.listen(plan)?;
@@ -143,6 +147,11 @@ impl Server {
             threads.push(thread?);
         }
         Ok(())
+    }
+
+    /// Has exchanges that begin from now on bring jobs from `giver`.
+    pub fn set_giver(&self, giver: Option<Arc<dyn Giver>>) {
+        *lock(&self.shared.giver) = giver;
     }
 
     /// Addresses that are bound now; those that were free are bound since the start.
@@ -296,7 +305,8 @@ impl Shared {
         let mut job = Some((id, peer));
         while let Some((id, peer)) = job {
             let side = Arc::clone(&lock(&self.side));
-            let result = side.exchange(&peer.socket, peer.from, &mut Ear(self, peer.from, side.grace));
+            let giver = lock(&self.giver).clone();
+            let result = side.exchange(&peer.socket, peer.from, &mut Ear(self, peer.from, side.grace, giver));
             let source = Source::of(peer.from.ip());
             let now = clock::tick();
             let mut door = lock(&self.door);
@@ -358,7 +368,7 @@ fn turn_away(peer: &Peer) {
 }
 
 /// Brings what was heard to the roster.
-struct Ear<'a>(&'a Shared, SocketAddr, Duration);
+struct Ear<'a>(&'a Shared, SocketAddr, Duration, Option<Arc<dyn Giver>>);
 
 impl Hear for Ear<'_> {
     fn hear(&mut self, heard: &Heard<'_>) -> Result<Granted, Refusal> {
@@ -382,6 +392,10 @@ impl Hear for Ear<'_> {
             log::info!("{} ({}) {text}", heard.name, heard.from.ip());
         }
         granted
+    }
+
+    fn giver(&self) -> Option<&dyn Giver> {
+        self.3.as_deref()
     }
 
     fn refused(&mut self, user: &str, name: &str, bound: Option<&str>) {

@@ -1,5 +1,8 @@
 //! What the daemon answers to the commands that come over its control socket.
 
+#[cfg(feature = "jobs")]
+mod job;
+
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,6 +23,8 @@ use crate::keepalive::hosts::SHARDS;
 use crate::order::order;
 use crate::run::board::Board;
 use crate::run::reload::Reloader;
+#[cfg(feature = "jobs")]
+use crate::run::status::Jobs;
 use crate::run::status::Status;
 use crate::run::threads::lock;
 
@@ -65,6 +70,8 @@ impl Answers {
             "send" => self.send(argument),
             "sent" => self.sent(argument),
             "reload" => self.reloader.ask(),
+            #[cfg(feature = "jobs")]
+            "job" => self.job(argument),
             _ => Err(format!("this daemon ({}) does not know {}", env!("CARGO_PKG_VERSION"), quoted(word))),
         }
     }
@@ -90,6 +97,14 @@ impl Answers {
             spot: parts.spot().map(|spot| lock(spot).clone()),
             monitors: parts.clients().iter().map(|client| client.status()).collect(),
             callbacks: self.callbacks.standings(),
+            #[cfg(feature = "jobs")]
+            jobs: parts.jobs().map(|desk| desk.read(|book| Jobs::of(book, &now))),
+            #[cfg(not(feature = "jobs"))]
+            jobs: None,
+            #[cfg(feature = "jobs")]
+            queue: parts.queue(),
+            #[cfg(not(feature = "jobs"))]
+            queue: None,
             desk: lock(&self.desk).clone(),
         };
         Ok((u8::from(!status.well()), if json { status.json() } else { status.table() }))

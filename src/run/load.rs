@@ -73,6 +73,12 @@ pub struct Loaded {
     pub damaged: Vec<String>,
     /// The number of the last change known here.
     pub last_seq: u64,
+    /// What the agent held: of a server's jobs, of a queue's.
+    #[cfg(feature = "jobs")]
+    pub journals: [Option<Vec<u8>>; 2],
+    /// The files of the book of jobs: name and content.
+    #[cfg(feature = "jobs")]
+    pub book: Vec<(String, Vec<u8>)>,
 }
 
 impl Loaded {
@@ -146,8 +152,28 @@ pub fn load(dir: &Path, small: &[&str], hosts_ok: fn(&[u8]) -> bool) -> Loaded {
             loaded.hosts.push((number, bytes));
         }
     }
+    #[cfg(feature = "jobs")]
+    work(&mut files, &mut loaded);
     loaded.damaged = files.damaged;
     loaded
+}
+
+#[cfg(feature = "jobs")]
+fn work(files: &mut Files, loaded: &mut Loaded) {
+    use crate::agent::{desk, hands};
+    use crate::jobs::{book::SHEETS, saved};
+    loaded.journals =
+        [desk::JOURNAL, desk::QUEUE_JOURNAL].map(|file| files.checked(file, &mut |bytes| hands::is_journal(bytes)));
+    for number in 0..SHEETS {
+        let file = saved::file(number);
+        if let Some(bytes) = files.checked(&file, &mut |bytes| saved::read_runs(bytes).is_some()) {
+            loaded.book.push((file, bytes));
+        }
+    }
+    let fired = ["jobs/", saved::FIRED].concat();
+    if let Some(bytes) = files.checked(&fired, &mut |bytes| saved::read_jobs(bytes).is_some()) {
+        loaded.book.push((fired, bytes));
+    }
 }
 
 struct Files {

@@ -224,6 +224,8 @@ impl Daemon {
         };
         let control = plan.control.clone();
         let mut parts = Parts::new(base, run);
+        #[cfg(feature = "jobs")]
+        parts.left(loaded.journals, loaded.book);
         parts.apply(plan, zone, &mut String::new())?;
         unheard.iter().for_each(|event| callbacks.hear(event));
         let ready = ready(&parts);

@@ -2,6 +2,8 @@
 
 mod act;
 mod change;
+#[cfg(feature = "jobs")]
+pub mod work;
 
 use std::io;
 use std::mem::take;
@@ -109,6 +111,9 @@ pub struct Parts {
     beating: Vec<Beating>,
     /// Something could not be started.
     lacking: bool,
+    /// The agent and the jobs.
+    #[cfg(feature = "jobs")]
+    working: work::Working,
 }
 
 impl Parts {
@@ -126,6 +131,8 @@ impl Parts {
             pacemaker: None,
             beating: Vec::new(),
             lacking: false,
+            #[cfg(feature = "jobs")]
+            working: work::Working::default(),
         }
     }
 
@@ -158,6 +165,8 @@ impl Parts {
             serving.stop();
             threads.push(serving.watchdog);
         }
+        #[cfg(feature = "jobs")]
+        threads.append(&mut self.working.close());
         if let Some(polling) = self.polling.take() {
             polling.stop.stop();
             // From here on it tells nothing more, and nobody waits for its last answer.
@@ -197,6 +206,8 @@ impl Parts {
             self.tell(&old.channels, &plan.channels, rezoned, said);
         }
         let acted = self.act(old.as_ref(), &plan, said);
+        #[cfg(feature = "jobs")]
+        let acted = acted.and(self.work(old.as_ref(), &plan, said));
         let polled = self.poll(old.as_ref(), &plan, renamed, said);
         let witnessed = self.witness(old.as_ref(), plan.upstream.as_ref(), said);
         let paced = self.pace();
@@ -419,7 +430,7 @@ fn start_watchdog(
         watchdog::run(&board, &bell, &stop, &signs, |place, bytes| {
             let root = if place == Place::State { Root::State } else { Root::Runtime };
             let put = Job::Put { file: BEATS_FILE.to_owned(), bytes, keep_previous: false };
-            let batch = Parcel::Batch(Batch { number: 0, root, jobs: vec![put], reply: false });
+            let batch = Parcel::Batch(Batch { number: 0, root, jobs: vec![put], reply: false, done: None });
             // A store that is busy gets the next ones.
             if store.as_ref().is_none_or(|store| store.try_send(batch).is_err()) {
                 log::debug!("the store is busy: last-beat times are not saved");

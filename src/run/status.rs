@@ -22,6 +22,11 @@ use crate::zone::Zone;
 
 mod callback;
 mod host;
+mod jobs;
+mod queue;
+
+pub use jobs::Jobs;
+pub use queue::Queue;
 
 /// Everything at one moment.
 pub struct Status<'a> {
@@ -51,6 +56,10 @@ pub struct Status<'a> {
     pub monitors: Vec<ClientStatus>,
     /// What is done about events.
     pub callbacks: Vec<rules::Standing>,
+    /// The jobs that it gives out, if it does.
+    pub jobs: Option<Jobs>,
+    /// The queue that it asks for jobs, if it does.
+    pub queue: Option<Queue>,
     /// Alert channels and the outbox.
     pub desk: DeskStatus,
 }
@@ -61,6 +70,7 @@ impl Status<'_> {
         self.hosts.iter().all(|(_, host)| host.standing != Standing::Offline)
             && self.server.iter().flatten().all(|port| port.error.is_none())
             && self.spot.as_ref().is_none_or(|spot| spot_words(&spot.state).1)
+            && self.queue.as_ref().is_none_or(|queue| queue.problem.is_none())
             && self.monitors.iter().all(|monitor| monitor.failures == 0)
             && self.desk.channels.iter().all(|channel| channel_words(channel).1.is_none())
             && self.desk.unwritable.is_none()
@@ -204,6 +214,8 @@ impl Status<'_> {
         }
         out.close(']');
         self.callbacks_json(&mut out);
+        self.jobs_json(&mut out);
+        self.queue_json(&mut out);
         out.key("state").open('{').key("path").text(self.folder);
         maybe(&mut out, "problem", self.state_problem().as_deref());
         out.close('}').close('}');
@@ -243,6 +255,8 @@ impl Status<'_> {
                 line(&mut text, &["  passes over ", &address.to_string(), ", which did not answer"]);
             }
         }
+        self.jobs_line(&mut text);
+        self.queue_line(&mut text);
         line(&mut text, &["state in ", self.folder]);
         problem(&mut text, self.state_problem().as_deref());
         for silence in &self.silences {

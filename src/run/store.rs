@@ -5,11 +5,13 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::alert::Parcel;
 use crate::run::state;
-use crate::run::threads::{SMALL_STACK, spawn};
+use crate::run::threads::{SMALL_STACK, lock, spawn};
 
 /// Batches that may wait.
 const QUEUE: usize = 8;
@@ -53,6 +55,34 @@ pub struct Batch {
     pub jobs: Vec<Job>,
     /// Whether the desk is told of the end.
     pub reply: bool,
+    /// Who else waits for the end.
+    pub done: Option<Written>,
+}
+
+/// Somebody waits for the end of a batch.
+#[derive(Clone, Default, Debug)]
+pub struct Written(Arc<(Mutex<Option<bool>>, Condvar)>);
+
+impl Written {
+    fn set(&self, ok: bool) {
+        *lock(&self.0.0) = Some(ok);
+        self.0.1.notify_all();
+    }
+
+    /// Whether all of it is on disk; `None` if that is not known after `time`.
+    pub fn wait(&self, time: Duration) -> Option<bool> {
+        let guard = lock(&self.0.0);
+        let (guard, _) =
+            self.0.1.wait_timeout_while(guard, time, |ended| ended.is_none()).unwrap_or_else(PoisonError::into_inner);
+        *guard
+    }
+}
+
+/// Hands `jobs` for the state directory to the store; `None` if that has no room or has ended. Does not wait.
+pub fn hand(store: &SyncSender<Parcel>, jobs: Vec<Job>) -> Option<Written> {
+    let done = Written::default();
+    let batch = Batch { number: 0, root: Root::State, jobs, reply: false, done: Some(done.clone()) };
+    store.try_send(Parcel::Batch(batch)).ok().map(|()| done)
 }
 
 /// The folders of the store, and the lock on the first.
@@ -82,6 +112,9 @@ fn run(mut folders: Folders, queue: &Receiver<Parcel>, desk: &SyncSender<Parcel>
             continue;
         };
         let result = folders.execute(&batch);
+        if let Some(done) = &batch.done {
+            done.set(result.is_ok());
+        }
         if batch.reply {
             // The desk never waits for the store, so that this cannot last; if the desk has ended, nobody asks.
             if desk.send(Parcel::Stored { batch: batch.number, result }).is_err() {
@@ -191,7 +224,6 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
     use crate::run::state::testing::Folder;
@@ -201,7 +233,7 @@ mod tests {
     }
 
     fn batch(jobs: Vec<Job>) -> Batch {
-        Batch { number: 1, root: Root::State, jobs, reply: true }
+        Batch { number: 1, root: Root::State, jobs, reply: true, done: None }
     }
 
     #[test]
@@ -242,7 +274,7 @@ mod tests {
         let (store, thread) = start(folders, desk).unwrap();
         for number in 1..=3 {
             let jobs = vec![put_job(&format!("{number}.json"), "{}", false)];
-            store.send(Parcel::Batch(Batch { number, root: Root::Runtime, jobs, reply: true })).unwrap();
+            store.send(Parcel::Batch(Batch { number, root: Root::Runtime, jobs, reply: true, done: None })).unwrap();
         }
         drop(store);
         for number in 1..=3 {

@@ -18,6 +18,11 @@ impl Rows {
         rows
     }
 
+    /// A table without heads.
+    pub fn bare() -> Rows {
+        Rows(String::new())
+    }
+
     /// Adds a row.
     pub fn row(&mut self, cells: &[&str]) {
         self.0.push('\n');

@@ -14,13 +14,14 @@ use super::{env, lines};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// The example with every key switched on.
+/// The example with every key switched on; without its end, if this binary knows no jobs.
 fn switched_on() -> String {
+    let all = if cfg!(feature = "jobs") { EXAMPLE } else { EXAMPLE.split_once("#[agent]").unwrap().0 };
     let on = |line: &str| match line.strip_prefix('#') {
         Some(key) if !key.is_empty() && !key.starts_with(' ') => key.to_owned(),
         _ => line.to_owned(),
     };
-    EXAMPLE.lines().map(on).collect::<Vec<_>>().join("\n")
+    all.lines().map(on).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -53,6 +54,7 @@ fn the_example_is_valid_with_every_key() {
             ("TELEGRAM_TOKEN", "123456:ABC-DEF"),
             ("PUSH_TOKEN", "Bearer x"),
             ("SMTP_PASSWORD", "x"),
+            ("QUEUE_TOKEN", "x"),
         ],
     );
     credentials.write("our-authority.pem", &authority());
@@ -64,6 +66,8 @@ fn the_example_is_valid_with_every_key() {
     let plan = config::parse(&text, "all.toml", &env).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert_eq!(plan.warnings, [""; 0]);
     assert_eq!((plan.clients.len(), plan.channels.len(), plan.callbacks.len()), (2, 22, 3));
+    #[cfg(feature = "jobs")]
+    assert_eq!((plan.agent.unwrap().allow.entries.len(), plan.jobs.len()), (4, 2));
     assert_eq!(plan.channels.iter().find(|c| c.name == "ops").unwrap().only, [Kind::Interrupt, Kind::Offline]);
     assert!(plan.channels.iter().any(|c| c.quiet == Some(Quiet { from: 22 * 60, to: 7 * 60 })));
 }
@@ -80,7 +84,7 @@ fn authority() -> String {
 /// What the reader knows, as it says itself when it meets a key that it does not know.
 #[test]
 fn the_example_has_every_key_there_is() {
-    let sections = [
+    let mut sections = vec![
         "",
         "spot",
         "keepalive",
@@ -99,13 +103,17 @@ fn the_example_has_every_key_there_is() {
         "alert.log",
         "callback",
     ];
+    if cfg!(feature = "jobs") {
+        sections.extend(["agent", "agent.queue", "agent.shortcut", "agent.command", "agent.template", "job"]);
+    }
     let services = PRESETS.iter().map(|row| ["alert.", row.name].concat());
     let sections: Vec<String> = sections.into_iter().map(str::to_owned).chain(services).collect();
     let mut known = BTreeSet::new();
     for section in sections.iter().map(String::as_str) {
         let head = match section {
             "" => String::new(),
-            "window" | "callback" => format!("[[{section}]]\n"),
+            "window" | "callback" | "job" => format!("[[{section}]]\n"),
+            "agent.shortcut" | "agent.command" | "agent.template" => format!("[[{section}]]\n"),
             _ => format!("[{section}]\n"),
         };
         let told = lines(&format!("{head}zzzzzzzzzzzzzzzz = 1"));
@@ -115,10 +123,17 @@ fn the_example_has_every_key_there_is() {
     }
     // Tables show as their own keys, not as keys of the table above.
     let below = ["server", "client", "upstream", "server.users"].map(|table| format!("keepalive.{table}"));
-    for table in
-        ["spot", "keepalive", "window", "alert", "callback"].into_iter().chain(below.iter().map(String::as_str))
+    let agent = ["queue", "shortcut", "command", "template"].map(|table| format!("agent.{table}"));
+    let below: Vec<String> = below.into_iter().chain(agent.into_iter().filter(|_| cfg!(feature = "jobs"))).collect();
+    for table in ["spot", "keepalive", "window", "alert", "callback", "agent", "job"]
+        .into_iter()
+        .chain(below.iter().map(String::as_str))
     {
         assert!(known.remove(table), "{table}");
+    }
+    // Asked for only to say that a shell line belongs to shortcuts.
+    for key in ["agent.command.shell", "agent.template.shell"] {
+        assert_eq!(known.remove(key), cfg!(feature = "jobs"), "{key}");
     }
 
     let mut shown = BTreeSet::new();

@@ -91,6 +91,26 @@ routing_key = \"SECRET-38-a1b2c3d4e5\"
 [alert.healthchecks]
 url = \"https://hc-ping.com/SECRET-39-a1b2c3d4e5\"
 ";
+/// The same of agent and jobs.
+#[cfg(feature = "jobs")]
+const JOBS: &str = "\
+[agent.queue]
+url = \"https://queue.example.org/SECRET-18-a1b2c3d4e5\"
+token = \"SECRET-19-a1b2c3d4e5\"
+[[agent.shortcut]]
+message = \"off\"
+shell = \"login SECRET-20-a1b2c3d4e5\"
+[[agent.template]]
+name = \"say\"
+parameters = [\"what\"]
+run = [\"say\", \"SECRET-21-a1b2c3d4e5\", \"{what}\"]
+[[job]]
+name = \"ping\"
+url = \"https://hooks.example.org/SECRET-22-a1b2c3d4e5\"
+headers = { Authorization = \"Bearer SECRET-23-a1b2c3d4e5\" }
+";
+#[cfg(not(feature = "jobs"))]
+const JOBS: &str = "";
 
 /// A part of a secret is as bad as the whole.
 fn shows_a_secret(text: &str) -> bool {
@@ -100,7 +120,8 @@ fn shows_a_secret(text: &str) -> bool {
 #[test]
 fn no_slip_shows_a_secret() {
     let env = Env::default();
-    assert!(parse(FILE, "c.toml", &env).is_ok());
+    let file = &*[FILE, JOBS].concat();
+    assert!(parse(file, "c.toml", &env).is_ok());
     assert!(parse(SERVICES, "c.toml", &env).is_ok());
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut below = |n: usize| {
@@ -119,10 +140,10 @@ fn no_slip_shows_a_secret() {
         leaks.extend(told.into_iter().filter(|line| shows_a_secret(line)));
     };
     // Every byte left out, doubled by a piece, or taken by one; then heavier hands.
-    for at in 0..FILE.len() {
+    for at in 0..file.len() {
         for piece in PIECES {
-            one(&[&FILE[..at], piece, &FILE[at + 1..]].concat());
-            one(&[&FILE[..at], piece, &FILE[at..]].concat());
+            one(&[&file[..at], piece, &file[at + 1..]].concat());
+            one(&[&file[..at], piece, &file[at..]].concat());
         }
     }
     for at in 0..SERVICES.len() {
@@ -138,11 +159,11 @@ fn no_slip_shows_a_secret() {
         ("ic://nas:", "ic:/nas:"),
         ("\"ic://nas:", "\"nas:"),
     ] {
-        assert!(FILE.contains(what));
-        one(&FILE.replace(what, slip));
+        assert!(file.contains(what));
+        one(&file.replace(what, slip));
     }
     for _ in 0..3000 {
-        let mut text = FILE.to_owned();
+        let mut text = file.to_owned();
         for _ in 0..1 + below(4) {
             let at = below(text.len());
             let end = (at + below(12)).min(text.len());

@@ -22,7 +22,7 @@ const WRONG: &[(&str, &str)] = &[
     (
         "\"a\\u001b b\" = 1",
         "c.toml:1: \"a\\u{1b} b\": unknown key; keys here are name, provider, interval, spot, \
-          timezone, log, language, state_dir, control, keepalive, window, alert, callback",
+          timezone, log, language, state_dir, control, keepalive, window, alert, callback, agent, job",
     ),
     (
         "[alert.log]\ntitle = \"{hots} is {kind}\"",
@@ -415,5 +415,17 @@ fn https_needs_its_feature() {
     assert_eq!(
         lines("[alert.webhook]\nurl = \"https://h\""),
         ["c.toml:2: alert.webhook.url: https needs the feature \"tls\", which this binary was built without"]
+    );
+}
+
+#[cfg(not(feature = "jobs"))]
+#[test]
+fn jobs_need_their_feature() {
+    assert_eq!(
+        lines("[agent]\nserver = 3\n[[job]]\n"),
+        [
+            "c.toml:1: agent: needs the feature \"jobs\", which this binary was built without",
+            "c.toml:3: job: needs the feature \"jobs\", which this binary was built without"
+        ]
     );
 }

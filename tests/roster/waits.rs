@@ -143,7 +143,7 @@ fn a_reload_keeps_what_was_postponed() {
 
 fn says(seq: u64, note: &str) -> Report {
     let readings = Readings { note: note.to_owned(), ..Readings::default() };
-    Report { data: Data { notices: Vec::new(), readings: Some(readings) }, ..report(seq) }
+    Report { data: Data { notices: Vec::new(), readings: Some(readings), work: None }, ..report(seq) }
 }
 
 #[test]

@@ -187,5 +187,5 @@ pub fn notice(kind: Kind, told: bool, delivered: bool, left: i64) -> Notice {
 }
 
 pub fn with(seq: u64, notices: Vec<Notice>) -> Report {
-    Report { data: Data { notices, readings: None }, ..report(seq) }
+    Report { data: Data { notices, readings: None, work: None }, ..report(seq) }
 }

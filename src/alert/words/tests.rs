@@ -85,6 +85,20 @@ fn what_this_program_says_is_translated() {
     assert_eq!(zh::WORDS.phrase(&long), long);
 }
 
+#[cfg(feature = "jobs")]
+#[test]
+fn what_an_agent_refuses_is_translated() {
+    use crate::agent::allow::{AllowPlan, Answer};
+    let refused = |message: &str| match AllowPlan::default().answer(message) {
+        Answer::Refuse(why) => why,
+        other => panic!("{message}: {other:?}"),
+    };
+    for message in ["df", "a\nb", &"x".repeat(2000), &"x ".repeat(100)] {
+        let why = ["prepare: ", &refused(message)].concat();
+        assert_ne!(zh::WORDS.phrase(&why), why, "{message}");
+    }
+}
+
 #[test]
 fn every_title_names_the_subject_and_every_beginning_has_an_end() {
     for language in BOTH {
@@ -98,7 +112,7 @@ fn every_title_names_the_subject_and_every_beginning_has_an_end() {
 }
 
 /// What [`Words::phrase`] leaves as it is: it is never a fact.
-const NO_FACTS: [&str; 9] = [
+const NO_FACTS: &[&str] = &[
     "the proxy of the environment is not used: only HTTP proxies are",
     "the callback is gone",
     "its cause is over",
@@ -108,6 +122,13 @@ const NO_FACTS: [&str; 9] = [
     "the server at {label} calls itself {server} now, not {old} any more",
     "the SOCKS proxy of the environment is not used: only HTTP proxies are",
     "the daemon is stopping",
+    "the book is full: {MAX_OPEN} runs have not ended",
+    "it is no URL",
+    "it is noted, but the disk does not take it: it may be lost",
+    "the book of jobs cannot be written: no job is given out until it can",
+    "it does not accept the token",
+    "the queue of [agent.queue]: {why}",
+    "the result of {} was not told: {error}",
 ];
 
 /// The sentences of this program that can become facts of an alert: hints of clouds and channels, reasons, names of

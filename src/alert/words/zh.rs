@@ -1,6 +1,8 @@
 //! Chinese.
 
 use super::Words;
+#[cfg(feature = "jobs")]
+use crate::agent::allow;
 use crate::callback::result;
 use crate::event::Field as F;
 use crate::event::Kind as K;
@@ -45,6 +47,13 @@ pub(super) static WORDS: Words = Words {
         (K::Message, ["消息", "来自 {who} 的消息", ""]),
         (K::CallbackDone, ["回调完成", "{who}：回调已完成", ""]),
         (K::CallbackFailed, ["回调失败", "{who}：回调失败", ""]),
+        (K::JobDone, ["任务完成", "{who}：任务已完成", ""]),
+        (K::JobFailed, ["任务失败", "{who}：任务失败", ""]),
+        (K::JobExpired, ["任务过期", "{who}：任务未能按时启动", ""]),
+        (K::JobLost, ["任务丢失", "{who}：任务结果未知，可能已执行", ""]),
+        (K::JobCancelled, ["任务取消", "{who}：任务已取消", ""]),
+        (K::JobMoved, ["任务迁移", "{who}：其任务正在迁移", ""]),
+        (K::JobSkipped, ["任务跳过", "{who}：上一次未结束，本次任务跳过", ""]),
         (K::CallbackUnknown, ["回调中断", "{who}：回调运行期间守护进程退出", ""]),
         (K::Test, ["测试", "来自 {who} 的测试消息", ""]),
     ],
@@ -81,6 +90,8 @@ pub(super) static WORDS: Words = Words {
         (F::Headline, "标题"),
         (F::Message, "消息"),
         (F::Callback, "回调"),
+        (F::Job, "任务"),
+        (F::Run, "运行编号"),
         (F::Cause, "起因"),
         (F::ExitCode, "退出码"),
         (F::Signal, "信号"),
@@ -99,6 +110,8 @@ pub(super) static WORDS: Words = Words {
         (K::Offline, F::Count, "期间已恢复"),
         (K::Steady, F::Count, "变化次数"),
         (K::Steady, F::Duration, "波动时长"),
+        (K::JobDone, F::Duration, "用时"),
+        (K::JobFailed, F::Duration, "用时"),
         (K::CallbackDone, F::Duration, "用时"),
         (K::CallbackFailed, F::Duration, "用时"),
     ],
@@ -162,6 +175,32 @@ pub(super) static WORDS: Words = Words {
         (result::CROWDED, "未启动：等待的事件过多"),
         (result::HANGS, "卡住且无法终止：磁盘是否无响应？"),
         (result::EXPIRED, "未启动：轮到它之前期限已过"),
+        #[cfg(feature = "jobs")]
+        (allow::TOO_LONG, "消息超过 1024 字节"),
+        #[cfg(feature = "jobs")]
+        (allow::TOO_MANY_WORDS, "消息超过 64 个词"),
+        #[cfg(feature = "jobs")]
+        (allow::CONTROL, "消息含控制字符"),
+        #[cfg(feature = "jobs")]
+        (allow::NOT_HERE, "该主机不允许；用 help 查看允许的内容"),
+        #[cfg(feature = "jobs")]
+        (allow::OTHER_COUNT, "参数个数不符"),
+        #[cfg(feature = "jobs")]
+        (allow::OPTION, "以 - 开头"),
+        #[cfg(feature = "jobs")]
+        (allow::UPWARDS, "指向上级目录"),
+        #[cfg(feature = "jobs")]
+        (allow::NOT_THERE, "此处不允许"),
+        ("it came too late", "送达过晚，未启动"),
+        ("the lease was over", "租约已到期，未启动"),
+        ("the agent was ended", "代理退出，已终止"),
+        ("the agent was ended while it ran", "结果未知：运行期间代理退出"),
+        ("no host that takes it was alive and free", "没有在线且空闲的主机可以执行"),
+        ("too many calls at once", "同时调用过多"),
+        ("its host is gone", "所在主机已失联"),
+        ("the next run of this job is due", "下一次运行时间已到"),
+        ("it was not started in time", "未能按时启动"),
+        ("the configuration has no such job any more", "配置中已没有该任务"),
         (tracker::LAPSED, "原定时间已过 15 分钟以上，本机仍在"),
         (service::BUSY, "元数据服务故障或被询问过于频繁，稍后会再问"),
         (service::UNLIKE, "可能是代理或认证页面在应答，或云厂商改变了格式"),

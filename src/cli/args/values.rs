@@ -19,14 +19,19 @@ const SEND_RANGE: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(36
 const MAX_CHANNELS: usize = 64;
 /// The sample of `test` that is no kind.
 const DIGEST: &str = "digest";
-/// Options with a value, and what that is.
-const VALUED: [(&str, &str); 5] = [
-    ("--for", "a time"),
-    ("--severity", "info, warning or critical"),
-    ("--channel", "the name of a channel"),
-    ("--wait", "a time"),
-    ("--kind", "a kind of alert, or digest"),
+/// Options with a value, what that is, and the command that takes them.
+pub(super) const VALUED: [(&str, &str, &str); 9] = [
+    ("--for", "a time", "silence"),
+    ("--severity", "info, warning or critical", "send"),
+    ("--channel", "the name of a channel", "send"),
+    ("--wait", "a time", "send"),
+    ("--kind", "a kind of alert, or digest", "test"),
+    ("--on", "a host, any or all", "job"),
+    ("--in", "a time", "job"),
+    ("--at", "a date and a time", "job"),
+    ("--every", "a cron expression", "job"),
 ];
+
 /// Whose words `test` sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sample {
@@ -57,7 +62,7 @@ pub(super) fn valued(
     args: &mut dyn Iterator<Item = OsString>,
 ) -> Result<(&'static str, String), UsageError> {
     let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value.to_owned())));
-    let Some((option, what)) = VALUED.iter().find(|(option, _)| *option == name) else {
+    let Some((option, what, _)) = VALUED.iter().find(|(option, ..)| *option == name) else {
         return Err(unknown("option", text, &OPTIONS));
     };
     match value.or_else(|| args.next()?.into_string().ok()) {

@@ -63,6 +63,9 @@ impl Status<'_> {
                 out.key(key).flag(true);
             }
         }
+        if let Some(jobs) = self.jobs_of(name) {
+            out.key("jobs").uint(jobs as u64);
+        }
         if let Some(readings) = &host.readings {
             readings.write(out);
         }
@@ -120,6 +123,8 @@ impl Status<'_> {
         let heat = heat.map(|tenths| [&*decimal(tenths.into(), 1), " °C"].concat());
         let note = host.readings.as_deref().map(|all| &*all.note).filter(|note| !note.is_empty());
         let quoted = note.map(|note| ["\"", note, "\""].concat());
+        let jobs =
+            self.jobs_of(name).map(|jobs| [&*jobs.to_string(), if jobs == 1 { " job" } else { " jobs" }].concat());
         let mut remarks = String::new();
         let all = [
             self.is_silenced(name).then_some("silenced"),
@@ -131,6 +136,7 @@ impl Status<'_> {
             moved.as_deref(),
             host.old_key.then_some("old key"),
             (host.protocol == 1 && !is_unheard(host)).then_some("key in clear"),
+            jobs.as_deref(),
             heat.as_deref(),
             quoted.as_deref(),
         ];

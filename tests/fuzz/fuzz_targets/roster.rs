@@ -59,7 +59,7 @@ fn report(input: &mut Input<'_>, ev: Ev, now: i64) -> Report {
         seq: input.of(&[0, 1, 2, 3, u64::MAX]).wrapping_add(now.unsigned_abs()),
         back_in: input.of(&[None, Some(0), Some(60_000), Some(i64::MAX), Some(-1)]),
         reason: input.of(&[None, Some("stop"), Some("leave"), Some("\n")]).map(str::to_owned),
-        data: Data { notices: if flags & 8 == 0 { Vec::new() } else { vec![notice] }, readings: None },
+        data: Data { notices: if flags & 8 == 0 { Vec::new() } else { vec![notice] }, readings: None, work: None },
     }
 }
 

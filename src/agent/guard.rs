@@ -1,0 +1,114 @@
+//! A process between the agent and a run that must not outlive this host's lease.
+//!
+//! A run that may move to another host ends with this host's lease; so it must end as well when the agent is killed, or
+//! stopped, and does not look at the lease any more. The guard is this program's own binary. The agent tells it on its
+//! standard input how long the run may go on; it starts the run in its own process group and kills that group, itself
+//! included, when that time is over or the agent is gone. What leaves the group escapes it.
+
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Signal, getpgrp, kill_process_group};
+
+use crate::clock::{Tick, tick};
+use crate::run::threads::{SMALL_STACK, spawn};
+
+/// The word by which the binary becomes a guard.
+pub const WORD: &str = "guard-run";
+/// Exit code when there is no such program, as shells have it.
+const NOT_STARTED: u8 = 127;
+/// The longest sleep: a machine that was suspended may wake when the time is over.
+const LOOK: Duration = Duration::from_millis(500);
+/// Bytes of lines about the lease that are read at once.
+const CHUNK: usize = 256;
+
+/// The command line that runs `argv` under guard.
+pub fn argv(argv: &[String]) -> Vec<String> {
+    let own = ["/proc/self/exe", WORD].map(str::to_owned);
+    [&own, argv].concat()
+}
+
+/// Is a guard of what is to run.
+pub fn run(argv: &[String]) -> ExitCode {
+    let [name, args @ ..] = argv else { return NOT_STARTED.into() };
+    let mut lease = Lease::default();
+    // Nothing starts before its time is known.
+    if !lease.listen() || spawn("guard", SMALL_STACK, move || lease.watch()).is_err() {
+        return NOT_STARTED.into();
+    }
+    match Command::new(name).args(args).stdin(Stdio::null()).status() {
+        Ok(status) => exit_code(status),
+        Err(error) => {
+            crate::cli::complain(&[name, ": ", &error.to_string()].concat());
+            NOT_STARTED.into()
+        }
+    }
+}
+
+/// Until when the run may go on.
+#[derive(Default)]
+struct Lease {
+    until: Option<Tick>,
+    /// The beginning of a line.
+    rest: Vec<u8>,
+}
+
+impl Lease {
+    /// Waits for the first word of the agent; `false` if it has none, or the time is over.
+    fn listen(&mut self) -> bool {
+        while self.until.is_none() {
+            if !self.read() {
+                return false;
+            }
+        }
+        !self.is_over()
+    }
+
+    /// Ends the group, and this process with it, once the time is over or nobody can say any more how long it is.
+    fn watch(&mut self) {
+        while !self.is_over() {
+            let left = self.until.map_or(Duration::ZERO, |until| until.since(tick())).min(LOOK);
+            let stdin = std::io::stdin();
+            let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+            let time = Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() };
+            if matches!(poll(&mut fds, Some(&time)), Ok(1..)) && !self.read() {
+                break;
+            }
+        }
+        // It ends this process too.
+        let _ = kill_process_group(getpgrp(), Signal::KILL);
+    }
+
+    fn is_over(&self) -> bool {
+        self.until.is_none_or(|until| tick() >= until)
+    }
+
+    /// Takes in what the agent says next, waiting for it; `false` if it is gone.
+    fn read(&mut self) -> bool {
+        let mut chunk = [0; CHUNK];
+        // Without the library's buffer, which poll knows nothing of.
+        let read = match rustix::io::read(std::io::stdin(), &mut chunk) {
+            Err(Errno::INTR) => return true,
+            Ok(0) | Err(_) => return false,
+            Ok(read) => read,
+        };
+        for byte in &chunk[..read] {
+            if *byte != b'\n' && self.rest.len() < CHUNK {
+                self.rest.push(*byte);
+                continue;
+            }
+            let line = std::mem::take(&mut self.rest);
+            self.until = std::str::from_utf8(&line).ok().and_then(|line| line.parse().ok()).map(Tick);
+        }
+        true
+    }
+}
+
+/// The code of the run; of one that died by a signal, 128 and its number, as shells have it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    u8::try_from(code & 0xff).unwrap_or(1).into()
+}

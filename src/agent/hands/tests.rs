@@ -1,0 +1,124 @@
+//! Single rules of the agent; whole stories are in `tests/jobs`.
+
+use super::*;
+use crate::agent::allow::{Entry, Shape};
+use crate::clock::{Boot, Wall};
+
+fn at(secs: i64) -> Now {
+    Now { tick: Tick(secs * 1000), wall: Wall(0), boot: Boot(1) }
+}
+
+fn hands(journal: Option<&[u8]>) -> Hands {
+    let entry = Entry {
+        name: "work".to_owned(),
+        shape: Shape::Shortcut,
+        argv: vec!["work".to_owned()],
+        dir: None,
+        timeout: None,
+    };
+    let allow = AllowPlan { entries: vec![entry], urls: Vec::new(), timeout: Duration::from_secs(60) };
+    let (hands, good) = Hands::new(allow, 4, journal);
+    assert!(good);
+    hands
+}
+
+fn key(id: u64, epoch: u32) -> Key {
+    Key { id: Id(id), epoch, attempt: 1 }
+}
+
+fn offer(key: Key, fenced: bool) -> Offer {
+    Offer {
+        key,
+        job: "job".to_owned(),
+        message: "work".to_owned(),
+        left: 600_000,
+        timeout: None,
+        fenced,
+        prepare: Vec::new(),
+    }
+}
+
+fn orders(offers: Vec<Offer>) -> Orders {
+    Orders { offers, ..Orders::default() }
+}
+
+fn save(hands: &mut Hands) -> Vec<u8> {
+    let (number, bytes) = hands.journal().unwrap();
+    hands.saved(number);
+    bytes
+}
+
+fn done(key: Key, out: &str) -> Done {
+    Done { key, end: End::Succeeded, code: Some(0), took: 1, out: out.to_owned(), why: String::new() }
+}
+
+const LEASE: Duration = Duration::from_secs(30);
+
+#[test]
+fn nothing_starts_before_it_is_written_down_or_after_the_lease() {
+    let mut hands = hands(None);
+    hands.ordered(&orders(vec![offer(key(1, 1), false), offer(key(2, 1), true)]), at(0).tick, LEASE, &at(0));
+    assert_eq!(hands.begin(&at(1)), None);
+    save(&mut hands);
+    assert_eq!(hands.begin(&at(1)).unwrap().key, key(1, 1));
+    assert_eq!(hands.begin(&at(28)), None, "a fenced one needs time to end");
+    save(&mut hands);
+    assert_eq!(hands.result(&at(28)).unwrap().why, "the lease was over");
+    assert!(hands.to_end(&at(1000)).is_empty(), "what is not fenced goes on");
+}
+
+#[test]
+fn what_is_fenced_ends_with_the_lease_and_no_lease_lasts_for_ever() {
+    let mut hands = hands(None);
+    hands.ordered(&orders(vec![offer(key(1, 1), true)]), at(0).tick, Duration::MAX, &at(0));
+    save(&mut hands);
+    hands.begin(&at(1)).unwrap();
+    let day = 86_400;
+    assert!(hands.to_end(&at(day - 4)).is_empty());
+    assert_eq!(hands.to_end(&at(day - 3)), [key(1, 1)]);
+    assert_eq!(hands.ended(Done { end: End::TimedOut, ..done(key(1, 1), "") }), "fenced");
+}
+
+#[test]
+fn a_key_is_taken_once_and_a_newer_one_when_the_older_is_forgotten() {
+    let mut first = hands(None);
+    first.ordered(&orders(vec![offer(key(1, 1), false)]), at(0).tick, LEASE, &at(0));
+    let bytes = save(&mut first);
+    let mut hands = hands(Some(&bytes));
+    save(&mut hands);
+    assert_eq!(hands.result(&at(1)).unwrap().end, End::Unknown);
+    hands.ordered(&orders(vec![offer(key(1, 2), false)]), at(2).tick, LEASE, &at(2));
+    assert_eq!(hands.says().runs.len(), 1, "the older one is still held");
+    let acks = Orders { acks: vec![Id(1)], ..orders(vec![offer(key(1, 1), false)]) };
+    hands.ordered(&acks, at(3).tick, LEASE, &at(3));
+    assert!(hands.says().runs.is_empty());
+    hands.ordered(&orders(vec![offer(key(1, 2), false)]), at(4).tick, LEASE, &at(4));
+    assert_eq!(hands.says().runs[0].key, key(1, 2));
+    assert_eq!(hands.job(key(1, 2)).as_deref(), Some("job"));
+}
+
+#[test]
+fn results_keep_so_much_output_and_their_job_over_a_restart() {
+    let mut first = hands(None);
+    for id in 1..=4 {
+        first.ordered(&orders(vec![offer(key(id, 1), false)]), at(0).tick, LEASE, &at(0));
+        save(&mut first);
+        first.begin(&at(1)).unwrap();
+        first.ended(done(key(id, 1), &"x".repeat(20_000)));
+    }
+    let bytes = save(&mut first);
+    let mut hands = hands(Some(&bytes));
+    save(&mut hands);
+    let told: Vec<usize> = (0..4).map(|_| hands.result(&at(1)).unwrap().out.len()).collect();
+    assert_eq!(told, [0, 20_000, 20_000, 20_000], "that of the oldest goes first");
+    assert_eq!(hands.job(key(1, 1)).as_deref(), Some("job"));
+    assert_eq!(hands.active(), (Vec::new(), true));
+}
+
+#[test]
+fn damage_is_seen() {
+    for journal in ["", "[", r#"{"seen":[1],"held":[]}"#, r#"{"seen":[],"held":[{"id":"x"}]}"#] {
+        assert!(!is_journal(journal.as_bytes()), "{journal}");
+    }
+    assert!(is_journal(br#"{"seen":[],"held":[]}"#));
+}

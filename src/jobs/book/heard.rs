@@ -1,0 +1,237 @@
+//! What agents say, and what they are answered.
+
+use super::{Agent, Book, MAX_EPOCH};
+use crate::clock::{Now, Wall, millis};
+use crate::event::Moment;
+use crate::jobs::run::{On, Run, State, What};
+use crate::keepalive::work::{Beat, Done, End, Held, MAX_IDS, MAX_OFFERS, Offer, Orders, Phase, Says};
+
+/// Agents that are remembered; as many as there are names in a roster.
+const MAX_AGENTS: usize = 10_000;
+/// Bytes of output that are kept.
+const MAX_OUT: usize = 2048;
+/// A run that its host does not speak of for so long after it had said that it has it, in milliseconds, was lost with the
+/// host's disk. A beat that was on its way meanwhile is not meant.
+const FORGOTTEN: i64 = 60_000;
+/// A run that may not be started any more has expired so much later, in milliseconds: its host may just be saying that it
+/// has it.
+const LATE: i64 = 10_000;
+/// Bytes of a boot id that are kept.
+const MAX_BOOT: usize = 64;
+/// The longest time that a run is believed to have taken, in milliseconds: a year.
+const MAX_TOOK: i64 = 366 * 86_400_000;
+/// Hosts that may refuse a run before it is given up.
+const MAX_REFUSED: usize = 64;
+
+impl Book {
+    /// What an agent says in a beat, and what it is answered. Only what is on disk is offered or acknowledged. `left`:
+    /// how long a Sent run may still be started is counted from now, which is after the beat was sent.
+    pub fn heard(&mut self, host: &str, beat: &Beat<'_>, says: &Says, now: &Now) -> Orders {
+        let mut orders = Orders::default();
+        let boot = crate::alert::clean::clean(beat.boot, MAX_BOOT);
+        if !self.acknowledge(host, beat, says, &mut orders) {
+            return orders;
+        }
+        for held in &says.runs {
+            self.holds(host, held, &mut orders, now);
+        }
+        for at in self.in_order(&|run| {
+            let open = matches!(run.state, State::Queued | State::Sent | State::Running);
+            open && run.host == host && !says.runs.iter().any(|held| held.key == run.key)
+        }) {
+            let run = &*self.runs[at];
+            if run.state != State::Running {
+                self.offer(at, &boot, &mut orders, now);
+            } else if run.since.tick(now).is_none_or(|since| now.tick.0.saturating_sub(since.0) > FORGOTTEN) {
+                let mut run = run.clone();
+                self.unknown(&mut run, now);
+                *self.runs[at] = run;
+            }
+        }
+        orders
+    }
+
+    /// The result of a run, from its host; from the call of a URL, without one. It is acknowledged once it is on disk.
+    pub fn done(&mut self, host: &str, done: &Done, now: &Now) {
+        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host)
+            && !agent.owed.contains(&done.key)
+            && agent.owed.len() < MAX_IDS
+        {
+            agent.owed.push(done.key);
+        }
+        let Some(at) = self.find(done.key.id) else { return };
+        let run = &mut *self.runs[at];
+        let its = if run.what == What::Url { host.is_empty() } else { run.host == host };
+        if run.state.is_final() || run.key != done.key || !its {
+            return;
+        }
+        let mut kept = done.clone();
+        (kept.out, kept.why) = (shown(&kept.out), shown(&kept.why));
+        kept.took = kept.took.clamp(0, MAX_TOOK);
+        run.done = Some(kept);
+        let spent = run.key.epoch >= MAX_EPOCH;
+        match done.end {
+            End::Succeeded => self.end(at, State::Succeeded, "", now),
+            End::Cancelled | End::Fenced if run.cancelled => self.end(at, State::Cancelled, "", now),
+            // Ended because it was asked back, or because the lease was over: it has not done its work.
+            End::Cancelled | End::Fenced if !spent && (run.terms.failover || run.terms.idempotent) => {
+                self.moved.push((host.to_owned(), done.key.id));
+                self.again(at, now);
+            }
+            End::Refused => {
+                run.refused.push(host.to_owned());
+                let last = matches!(run.on, On::Host(_)) || run.refused.len() >= MAX_REFUSED || spent;
+                if run.cancelled {
+                    self.end(at, State::Cancelled, "", now);
+                } else if last {
+                    self.end(at, State::Failed, "", now);
+                } else {
+                    self.again(at, now);
+                }
+            }
+            End::Unknown => {
+                let mut run = self.runs[at].clone();
+                self.unknown(&mut run, now);
+                self.runs[at] = run;
+            }
+            End::Failed | End::TimedOut if !run.cancelled && run.key.attempt <= run.terms.retries => {
+                run.key.attempt += 1;
+                run.state = State::Waiting;
+                run.since = Moment::at(now.tick, now);
+                run.due = Wall(now.wall.0.saturating_add(millis(run.terms.retry_every)));
+                if run.what == What::Url {
+                    run.host.clear();
+                }
+                self.touch(at);
+            }
+            End::Failed | End::TimedOut | End::Cancelled | End::Fenced => {
+                let state = if run.cancelled { State::Cancelled } else { State::Failed };
+                self.end(at, state, "", now);
+            }
+        }
+    }
+
+    /// Remembers what the agent takes, and acknowledges what is on disk by now. `false`: the beat is older than one that
+    /// was heard already.
+    fn acknowledge(&mut self, host: &str, beat: &Beat<'_>, says: &Says, orders: &mut Orders) -> bool {
+        let place = self.agents.iter().position(|agent| agent.host == host);
+        let place = place.unwrap_or_else(|| {
+            if self.agents.len() >= MAX_AGENTS {
+                self.agents.remove(0);
+            }
+            self.agents.push(Agent { host: host.to_owned(), ..Agent::default() });
+            self.agents.len() - 1
+        });
+        let agent = &mut self.agents[place];
+        if agent.beat.0 == beat.run && agent.beat.1 >= beat.seq {
+            return false;
+        }
+        agent.beat = (beat.run.to_owned(), beat.seq);
+        if agent.takes != says.takes {
+            agent.takes.clone_from(&says.takes);
+        }
+        // What it does not hold any more it need not be told; another attempt of the same run is not meant.
+        let mut owed = std::mem::take(&mut agent.owed);
+        owed.retain(|key| says.runs.iter().any(|held| held.key == *key));
+        orders.acks = owed.iter().filter(|key| self.is_saved(key.id)).map(|key| key.id).collect();
+        owed.retain(|key| !orders.acks.contains(&key.id));
+        self.agents[place].owed = owed;
+        true
+    }
+
+    /// An agent holds a run.
+    fn holds(&mut self, host: &str, held: &Held, orders: &mut Orders, now: &Now) {
+        let Some(at) = self.find(held.key.id) else {
+            // This server does not know it, perhaps because its disk was lost. What runs is left alone.
+            if held.phase == Phase::Accepted {
+                orders.cancel.push(held.key.id);
+            }
+            return;
+        };
+        let run = &mut *self.runs[at];
+        let mine = run.host == host && run.key == held.key && !run.state.is_final();
+        if !mine {
+            // A run that is lost may go on to its end; one that moved may not.
+            if run.state != State::Lost {
+                orders.cancel.push(held.key.id);
+            }
+            return;
+        }
+        if run.state != State::Running {
+            run.state = State::Running;
+            run.since = Moment::at(now.tick, now);
+            self.touch(at);
+        }
+        let run = &mut *self.runs[at];
+        // What has begun and may not move stays where it is.
+        run.back &= run.terms.failover;
+        if run.cancelled {
+            orders.cancel.push(run.key.id);
+        } else if run.back {
+            orders.back.push(run.key.id);
+        }
+    }
+
+    /// A run that was given to a host, which does not hold it.
+    fn offer(&mut self, at: usize, boot: &str, orders: &mut Orders, now: &Now) {
+        let left = self.left(at, now);
+        let run = &*self.runs[at];
+        if run.state == State::Sent && !run.boot.is_empty() && run.boot != boot {
+            let mut run = run.clone();
+            self.unknown(&mut run, now);
+            *self.runs[at] = run;
+        } else if run.cancelled {
+            self.end(at, State::Cancelled, "", now);
+        } else if run.back {
+            self.moved.push((run.host.clone(), run.key.id));
+            self.again(at, now);
+        } else if left <= -LATE {
+            self.end(at, State::Expired, "it was not started in time", now);
+        } else if left > 0 && self.is_saved(run.key.id) && orders.offers.len() < MAX_OFFERS {
+            let What::Message(message) = run.what.clone() else { return };
+            let plan = self.jobs.iter().find(|job| job.plan.name == run.job);
+            orders.offers.push(Offer {
+                key: run.key,
+                job: run.job.clone(),
+                message,
+                left,
+                timeout: run.terms.timeout.map(millis),
+                fenced: run.terms.failover && !run.terms.finish,
+                prepare: plan.map(|job| job.plan.prepare.clone()).unwrap_or_default(),
+            });
+            if run.state != State::Sent || run.boot != boot {
+                let run = &mut *self.runs[at];
+                run.state = State::Sent;
+                boot.clone_into(&mut run.boot);
+                self.touch(at);
+            }
+        }
+    }
+
+    /// How much longer a run may be started, in milliseconds. It is counted from when it was due and free to run.
+    pub(super) fn left(&self, at: usize, now: &Now) -> i64 {
+        let run = &self.runs[at];
+        let waited = run.since.tick(now).map_or(0, |since| now.tick.0.saturating_sub(since.0));
+        millis(run.terms.start_within).saturating_sub(waited)
+    }
+
+    /// A run that was given to a host is to be given to another, or to the same anew.
+    pub(super) fn again(&mut self, at: usize, now: &Now) {
+        let run: &mut Run = &mut self.runs[at];
+        run.state = State::Queued;
+        run.since = Moment::at(now.tick, now);
+        run.host.clear();
+        run.boot.clear();
+        run.back = false;
+        self.touch(at);
+    }
+}
+
+/// The last of what a run said, in lines without control characters: it is shown on terminals.
+fn shown(text: &str) -> String {
+    let mut from = text.len().saturating_sub(MAX_OUT);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text[from..].chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
