@@ -1,0 +1,99 @@
+//! What may move to another host: it never runs on two at once.
+
+use std::fs;
+
+use super::common::{TempDir, wait_for};
+use super::runs::gone;
+use super::site::Site;
+
+/// A job that writes a line ten times a second: which run, by which process, when.
+fn ticking(dir: &TempDir) -> (String, String) {
+    let (out, script) = (dir.join("ticks"), dir.join("tick.sh"));
+    let text = format!(
+        "#!/bin/sh\necho $$ >> {0}.pids\nn=0\nwhile test $n -lt $1; do n=$((n+1)); echo \"$IC_RUN $$ $(cut -d' ' -f1 /proc/uptime)\" >> {0}; sleep 0.1; done\n",
+        out.display()
+    );
+    fs::write(&script, text).unwrap();
+    let agent = format!("[[agent.command]]\nprefix = \"tick\"\nrun = [\"/bin/sh\", {script:?}]\n");
+    let job = "[[job]]\nname = \"tick\"\nmessage = \"tick 100000\"\non = \"any\"\nfailover = true\n".to_owned();
+    (agent, job)
+}
+
+/// Processes in the order of their first line, each with its first and last time in hundredths of a second.
+fn lives(dir: &TempDir) -> Vec<(String, u64, u64)> {
+    let text = fs::read_to_string(dir.join("ticks")).unwrap_or_default();
+    let mut lives: Vec<(String, u64, u64)> = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let when: u64 = words[2].replace('.', "").parse().unwrap();
+        match lives.iter_mut().find(|life| life.0 == words[1]) {
+            Some(life) => life.2 = when,
+            None => lives.push((words[1].to_owned(), when, when)),
+        }
+    }
+    lives
+}
+
+fn apart(lives: &[(String, u64, u64)]) {
+    println!("{lives:?}");
+    for (n, one) in lives.iter().enumerate() {
+        for other in &lives[..n] {
+            assert!(one.1 > other.2 || other.1 > one.2, "{one:?} overlaps {other:?}");
+        }
+    }
+}
+
+/// Which agent has the run, and the place of the other.
+fn holder(site: &Site, id: &str) -> usize {
+    wait_for("a host", || {
+        let runs = site.log_of(id);
+        let host = super::site::find(&runs, id)?["host"].as_str()?.to_owned();
+        host.strip_prefix('w')?.split('@').next()?.parse().ok()
+    })
+}
+
+#[test]
+fn a_stopped_agent_does_not_keep_a_run_beyond_its_lease() {
+    let dir = TempDir::new();
+    let (agent, job) = ticking(&dir);
+    let mut site = Site::start(2, &job, &agent);
+    let id = site.add(&["run", "tick"]).remove(0);
+    site.wait_state(&id, &["running"]);
+    wait_for("its work", || (!lives(&dir).is_empty()).then_some(()));
+    let first = holder(&site, &id);
+    // The agent hangs; what it started does not.
+    site.agents[first].signal("STOP");
+    wait_for("the other host", || (lives(&dir).len() == 2).then_some(()));
+    site.agents[first].signal("CONT");
+    site.agents[first].wait_line("ended after");
+    assert!(holder(&site, &id) != first);
+    // The server is ended in the middle, and the other host with its run.
+    site.server.kill();
+    site.agents[1 - first].kill();
+    for pid in fs::read_to_string(dir.join("ticks.pids")).unwrap().split_whitespace() {
+        wait_for("the end of what must not outlive its agent", || gone(pid).then_some(()));
+    }
+    site.restart_server();
+    wait_for("the first host again", || (lives(&dir).len() == 3).then_some(()));
+    assert!(site.server.ask(&["job", "cancel", &id]).status.success());
+    assert_eq!(site.wait_state(&id, &["cancelled", "lost", "failed", "succeeded"]), "cancelled");
+    apart(&lives(&dir));
+}
+
+#[test]
+fn what_is_fenced_ends_with_the_agent_and_moves() {
+    let dir = TempDir::new();
+    let (agent, job) = ticking(&dir);
+    let mut site = Site::start(2, &job, &agent);
+    let id = site.add(&["run", "tick"]).remove(0);
+    site.wait_state(&id, &["running"]);
+    wait_for("its work", || (!lives(&dir).is_empty()).then_some(()));
+    let first = holder(&site, &id);
+    let pid = fs::read_to_string(dir.join("ticks.pids")).unwrap();
+    assert!(site.agents[first].stop().success());
+    assert!(gone(&pid), "it ends before its agent does");
+    wait_for("the other host", || (lives(&dir).len() == 2).then_some(()));
+    assert!(site.server.ask(&["job", "cancel", "tick"]).status.success());
+    assert_eq!(site.wait_state(&id, &["cancelled", "lost", "failed", "succeeded"]), "cancelled");
+    apart(&lives(&dir));
+}
