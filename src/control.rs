@@ -10,8 +10,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_socket, socket_with};
+use rustix::net::{
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect as connect_socket, shutdown, socket_with,
+};
 
 use crate::clock::{self, Tick};
 use crate::run::state;
@@ -29,8 +30,8 @@ pub const ENDING: u8 = 251;
 const MAX_ANSWER: u64 = 16 << 20;
 /// For a whole request, and for a whole answer.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How soon the thread sees the end of the program.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+/// Pause after an accept that failed for want of something.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the daemon answers: the command's exit code and its output, or why it refuses.
 pub type Answer = Result<(u8, String), String>;
@@ -56,7 +57,6 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
@@ -71,31 +71,35 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-/// Answers requests, one after the other, until the end. Only the owner and root can hold others up, 10 s at most.
+/// Answers requests, one after the other, until the end: see [`close`]. Only the owner and root can hold others up, 10 s
+/// at most.
 pub fn serve(listener: &UnixListener, stop: &Stop, answer: &mut dyn FnMut(&str, &str) -> Answer) {
     while !stop.is_stopped() {
-        let mut fds = [PollFd::new(listener, PollFlags::IN)];
-        if !matches!(poll(&mut fds, Some(&LOOK)), Ok(1..)) {
-            continue;
-        }
         match listener.accept() {
             Ok((stream, _)) => {
                 if let Err(error) = exchange(&stream, answer) {
                     log::debug!("control: {error}");
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // For want of a descriptor; whoever waits is answered later.
             Err(error) => {
                 log::debug!("control: {error}");
-                stop.wait(Duration::from_millis(100));
+                stop.wait(PAUSE);
             }
         }
     }
 }
 
+/// Ends [`serve`], which waits for a request as long as none comes. Call it after [`Stop::stop`].
+pub fn close(listener: &UnixListener) {
+    // On Linux this ends a wait for a connection; whoever is being answered is not concerned.
+    if let Err(error) = shutdown(listener, Shutdown::Both) {
+        log::debug!("control: {error}");
+    }
+}
+
 fn exchange(stream: &UnixStream, answer: &mut dyn FnMut(&str, &str) -> Answer) -> io::Result<()> {
     let until = clock::tick() + DEADLINE;
-    stream.set_nonblocking(false)?;
     let mut request = vec![0; MAX_REQUEST];
     let mut len = 0;
     let line = loop {
@@ -191,6 +195,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("ic-control-{}", std::process::id()));
         let path = folder.join("control");
         let listener = bind(&path).unwrap();
+        let ours = listener.try_clone().unwrap();
         let stop = Stop::default();
         let inside = stop.clone();
         let server = spawn("control", SMALL_STACK, move || {
@@ -207,6 +212,8 @@ mod tests {
         let _ = broken.read_to_string(&mut rest);
         assert_eq!(rest, "");
         stop.stop();
+        assert!(!server.is_finished());
+        close(&ours);
         server.join().unwrap();
         assert!(matches!(ask(&folder.join("none"), "echo"), Err(AskError::NoDaemon(_))));
         fs::remove_dir_all(folder).unwrap();

@@ -158,6 +158,8 @@ struct Daemon {
     board: Arc<Board>,
     reloader: Arc<Reloader>,
     threads: Vec<JoinHandle<()>>,
+    /// Where the commands come in.
+    control: Option<UnixListener>,
     ready: String,
 }
 
@@ -242,8 +244,9 @@ impl Daemon {
             simulated: None,
         };
         let mut threads = vec![store, desk];
-        threads.extend(start_control(&control, answers, &stop));
-        Ok(Daemon { stop, signals, board, reloader, threads, ready })
+        let (control, thread) = start_control(&control, answers, &stop).unzip();
+        threads.extend(thread);
+        Ok(Daemon { stop, signals, board, reloader, threads, control, ready })
     }
 
     fn run(mut self, asked: &AtomicBool) {
@@ -256,6 +259,9 @@ impl Daemon {
         let until = clock::tick() + SHUTDOWN;
         log::info!("stopping");
         self.stop.stop();
+        if let Some(control) = &self.control {
+            control::close(control);
+        }
         let mut waiting = self.threads;
         let (clients, server) = {
             let mut parts = self.reloader.parts();
@@ -378,17 +384,19 @@ fn ready(parts: &Parts) -> String {
 }
 
 /// Everything but the commands works without the socket.
-fn start_control(path: &Path, mut answers: Answers, stop: &Stop) -> Option<JoinHandle<()>> {
+fn start_control(path: &Path, mut answers: Answers, stop: &Stop) -> Option<(UnixListener, JoinHandle<()>)> {
     let (stop, socket) = (stop.clone(), path.to_owned());
     let serve = |listener: UnixListener| {
-        spawn("control", SMALL_STACK, move || {
+        let ours = listener.try_clone()?;
+        let thread = spawn("control", SMALL_STACK, move || {
             control::serve(&listener, &stop, &mut |word, argument| answers.answer(word, argument));
             // It may be gone with its folder.
             let _ = std::fs::remove_file(socket);
-        })
+        })?;
+        Ok((ours, thread))
     };
     match control::bind(path).and_then(serve) {
-        Ok(thread) => Some(thread),
+        Ok(started) => Some(started),
         Err(error) => {
             log::warn!("{}: {error}; commands will not reach the daemon", path.display());
             None
