@@ -265,7 +265,7 @@ impl Desk {
             }
             (state.pending.take(TAKE), state.pending.take_overheard())
         };
-        overheard.iter().for_each(|event| self.act(event));
+        overheard.iter().for_each(|event| self.act(event, None));
         self.outbox.incidents.expire(now.tick);
         for change in changes {
             if let After::Small { name, json } = &change.after {
@@ -273,7 +273,7 @@ impl Desk {
             }
             if let Some(event) = &change.event {
                 log::info!("{}", said(event, ": "));
-                self.act(event);
+                self.act(event, Some(change.seq));
                 lock(&self.history).note(event);
             }
             let lines = &self.lines;

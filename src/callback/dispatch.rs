@@ -6,8 +6,6 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::alert::Parcel;
 use crate::alert::message::span;
 use crate::alert::pending::After;
@@ -20,8 +18,10 @@ use crate::callback::state::{self, CutOff, STATE_NAME};
 use crate::clock::{self, Now, Tick, tick};
 use crate::config::plan::{Act, CallbackPlan, Language, Reported};
 use crate::event::{Event, Kind};
+use crate::json;
 use crate::resolve::Resolver;
 use crate::run::board::Board;
+use crate::run::load::Small;
 use crate::run::threads::{Bell, HTTP_STACK, SMALL_STACK, Stop, lock, spawn};
 use crate::zone::Zone;
 
@@ -50,6 +50,8 @@ struct Inner {
     /// This host.
     me: String,
     zone: Zone,
+    /// The number of the last change that was heard of.
+    seen: u64,
     /// The runs there are, and whether the end of the daemon waits for theirs.
     runs: Vec<(u32, Leash, bool)>,
     /// What found no room on the board.
@@ -68,6 +70,7 @@ impl Callbacks {
             plans: Vec::new(),
             me: String::new(),
             zone: Zone::utc(),
+            seen: 0,
             runs: Vec::new(),
             untold: Vec::new(),
             dirty: false,
@@ -77,10 +80,14 @@ impl Callbacks {
     }
 
     /// Goes on where the last run of the daemon ended, and tells what that cut off.
-    pub fn restore(&self, saved: Option<&Value>, me: &str, plans: &[Arc<CallbackPlan>]) {
-        let Some(saved) = saved else { return };
-        let (heard, cut_off) = state::read(saved);
+    pub fn restore(&self, saved: Option<&Small>, me: &str, plans: &[Arc<CallbackPlan>]) {
+        let Some((saved, json)) = saved.and_then(|saved| Some((saved, json::read(saved.json.as_bytes())?))) else {
+            return;
+        };
+        let (seen, heard, cut_off) = state::read(&json);
         let inner = &mut *lock(&self.inner);
+        // Whatever a damaged file says, no change to come has such a number.
+        inner.seen = seen.min(saved.seq);
         (inner.me, inner.plans) = (me.to_owned(), plans.to_vec());
         inner.rules = Rules::new(heard);
         for CutOff { callback, event, .. } in &cut_off {
@@ -117,9 +124,14 @@ impl Callbacks {
         Ok(())
     }
 
-    /// An event is told, or was told by its host itself.
-    pub fn hear(&self, event: &Event) {
+    /// An event is told, or was told by its host itself. `seq` is the number of the change it came with, if it came
+    /// with one: each is heard once, also by the next run of the daemon.
+    pub fn hear(&self, event: &Event, seq: Option<u64>) {
         let mut inner = lock(&self.inner);
+        if seq.is_some_and(|seq| seq <= inner.seen) {
+            return;
+        }
+        inner.seen = seq.unwrap_or(inner.seen);
         if inner.plans.is_empty() {
             return;
         }
@@ -294,8 +306,10 @@ impl Inner {
 
     /// Puts events and state on the board, as one if it can be; `false` if there is no room for all of it.
     fn post(&mut self, board: &Board) -> bool {
-        let small =
-            || After::Small { name: STATE_NAME.to_owned(), json: state::write(self.rules.heard(), self.rules.jobs()) };
+        let small = || After::Small {
+            name: STATE_NAME.to_owned(),
+            json: state::write(self.seen, self.rules.heard(), self.rules.jobs()),
+        };
         let after = small();
         let mut told = 0;
         while let Some(event) = self.untold.get(told)

@@ -31,10 +31,10 @@ impl CutOff {
     }
 }
 
-/// The small state.
-pub fn write(heard: &[Id], jobs: &[Job]) -> String {
+/// The small state; `seen` is the number of the last change that was heard of.
+pub fn write(seen: u64, heard: &[Id], jobs: &[Job]) -> String {
     let mut out = Writer::default();
-    out.open('{').key("heard").open('[');
+    out.open('{').key("seen").uint(seen).key("heard").open('[');
     for id in heard {
         out.uint(id.0);
     }
@@ -56,7 +56,7 @@ pub fn write(heard: &[Id], jobs: &[Job]) -> String {
 }
 
 /// Reads what [`write`] wrote; what makes no sense is left out.
-pub fn read(state: &Value) -> (Vec<Id>, Vec<CutOff>) {
+pub fn read(state: &Value) -> (u64, Vec<Id>, Vec<CutOff>) {
     let (mut heard, mut jobs) = (Vec::new(), Vec::new());
     for id in json::list(state, "heard").iter().take(MAX_HEARD) {
         heard.extend(id.as_u64().map(Id));
@@ -67,7 +67,7 @@ pub fn read(state: &Value) -> (Vec<Id>, Vec<CutOff>) {
             jobs.push(CutOff { callback: callback.to_owned(), event, began: json::flag(job, "began") });
         }
     }
-    (heard, jobs)
+    (json::uint(state, "seen").unwrap_or(0), heard, jobs)
 }
 
 #[cfg(test)]
@@ -90,9 +90,9 @@ mod tests {
         rules.hear(&Arc::new(first.clone()), &at(0));
         assert_eq!(rules.step(&at(0)).len(), 2);
         rules.hear(&Arc::new(event(Kind::Offline, 6, "x")), &at(0));
-        let saved = write(rules.heard(), rules.jobs());
-        let (heard, jobs) = read(&json::read(saved.as_bytes()).unwrap());
-        assert_eq!((&heard[..], heard.len()), (rules.heard(), 4));
+        let saved = write(9, rules.heard(), rules.jobs());
+        let (seen, heard, jobs) = read(&json::read(saved.as_bytes()).unwrap());
+        assert_eq!((seen, &heard[..], heard.len()), (9, rules.heard(), 4));
         let seen: Vec<(&str, &str, bool)> =
             jobs.iter().map(|job| (&*job.callback, &*job.event.subject, job.began)).collect();
         let nas = "nas\"\n";
@@ -120,11 +120,11 @@ mod tests {
                 bytes[place] = b"0\"[]{},:x"[(seed >> 20) as usize % 9];
             }
             if let Some(value) = json::read(&bytes) {
-                assert!(read(&value).1.len() <= MAX_JOBS);
+                assert!(read(&value).2.len() <= MAX_JOBS);
             }
         }
         for odd in ["1", "{}", "{\"heard\":[\"x\",-1],\"jobs\":[1,{\"callback\":3}]}"] {
-            assert_eq!(read(&json::read(odd.as_bytes()).unwrap()), (Vec::new(), Vec::new()), "{odd}");
+            assert_eq!(read(&json::read(odd.as_bytes()).unwrap()), (0, Vec::new(), Vec::new()), "{odd}");
         }
     }
 }

@@ -185,8 +185,8 @@ impl Daemon {
         // Before the desk, so that nothing is told that they do not hear of.
         let callbacks = Callbacks::new(board.clone(), to_desk.clone(), resolver.clone(), stop.clone());
         let callbacks = start_callbacks(callbacks, &plan, &loaded, &zone)?;
+        restore::fresh(&loaded, &now).iter().for_each(|(seq, event)| callbacks.hear(event, Some(*seq)));
         reaper::start(&stop)?;
-        let unheard = restore::fresh(&loaded, &now);
         let (notices, delivered) = restore::spot(&loaded);
         let history = Arc::new(Mutex::new(restore::history(&loaded)));
         let told = loaded.small(monitors::STATE_NAME).map(|small| &*small.json);
@@ -229,7 +229,6 @@ impl Daemon {
         #[cfg(feature = "jobs")]
         parts.left(loaded.journals, loaded.book);
         parts.apply(plan, zone, &mut String::new())?;
-        unheard.iter().for_each(|event| callbacks.hear(event));
         let ready = ready(&parts);
         let reloader = Arc::new(Reloader::new(source, env, stop.clone(), board.clone(), parts, rejected.as_ref()));
         let answers = Answers {
@@ -348,7 +347,7 @@ fn board(plan: &Plan, loaded: &Loaded, desk: &SyncSender<Parcel>, zone: &Zone, n
 /// The callbacks, which go on where the last run ended.
 fn start_callbacks(callbacks: Callbacks, plan: &Plan, loaded: &Loaded, zone: &Zone) -> io::Result<Arc<Callbacks>> {
     let (callbacks, me) = (Arc::new(callbacks), identity(&plan.name));
-    callbacks.restore(loaded.json(callback::STATE_NAME).as_ref(), &me, &plan.callbacks);
+    callbacks.restore(loaded.small(callback::STATE_NAME), &me, &plan.callbacks);
     callbacks.apply(&plan.callbacks, &me, zone)?;
     Ok(callbacks)
 }

@@ -72,12 +72,12 @@ pub fn roster(loaded: &Loaded, rules: Rules, state: &Path, runtime: &Path, now: 
 
 /// What was told at most so long ago, or whose deadline is still to come, and may have been written before a callback
 /// could start: callbacks know what they have heard.
-pub fn fresh(loaded: &Loaded, now: &Now) -> Vec<Event> {
+pub fn fresh(loaded: &Loaded, now: &Now) -> Vec<(u64, Event)> {
     let mut fresh = Vec::new();
-    for Saved { event, .. } in &loaded.outbox.records {
+    for Saved { seq, event, .. } in &loaded.outbox.records {
         let lately = event.at.tick(now).is_some_and(|at| now.tick.since(at) < FRESH);
         if lately || deadline(event, now).is_some_and(|deadline| deadline > now.tick) {
-            fresh.push(event.clone());
+            fresh.push((*seq, event.clone()));
         }
     }
     fresh

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use super::common::beat::Beater;
@@ -10,6 +11,8 @@ use super::common::daemon::{Daemon, wrap};
 use super::common::http::Answer;
 use super::common::{SECRETS, TempDir, wait_for};
 use super::{file, gone, head, hook, told};
+use interrupt_callback::callback::rules::MAX_HEARD;
+use interrupt_callback::control::ask;
 
 #[test]
 fn what_ran_when_the_daemon_was_killed_is_told_once_as_unknown() {
@@ -200,4 +203,46 @@ fn the_first_process_reaps_orphans() {
     wait_for("a zombie", || (zombies() > 0).then_some(()));
     wait_for("no zombie", || (zombies() == 0).then_some(()));
     assert!(!daemon.output().contains("panicked"));
+}
+
+/// Says `count` things to the daemon and returns their ids.
+fn say(daemon: &Daemon, control: &Path, from: usize, count: usize) {
+    for number in from..from + count {
+        let said = format!(r#"{{"id":"{number:016x}","severity":"info","channels":[],"title":"t{number}","body":""}}"#);
+        let (_, text) = ask(control, &format!("send {said}")).unwrap_or_else(|why| panic!("{why:?}"));
+        assert!(text.contains("queued"), "{text} {}", daemon.pid());
+    }
+}
+
+#[test]
+fn more_events_than_are_remembered_start_nothing_twice() {
+    let (hook, dir) = (hook(), TempDir::new());
+    hook.set(|_| Answer::Hang);
+    let out = dir.join("out");
+    let config = head(&hook)
+        + &format!(
+            "[[callback]]\non = [\"message\"]\nreport = \"never\"\nshell = \"echo $IC_INCIDENT >> {}\"\n",
+            out.display()
+        );
+    let mut daemon = Daemon::start(dir.path(), &config);
+    daemon.ready();
+    say(&daemon, &dir.join("run/control"), 1, MAX_HEARD + 20);
+    wait_for("the callbacks' end", || {
+        let status = &daemon.status()["callbacks"][0];
+        (status["waiting"] == 0 && status["running"].is_null()).then_some(())
+    });
+    wait_for("a state that is saved", || {
+        let state = fs::read_to_string(dir.join("state/callbacks.json")).ok()?;
+        (state.contains(r#"\"jobs\":[]"#) && state.contains(&format!("{}]", MAX_HEARD + 20))).then_some(())
+    });
+    daemon.kill();
+    let ran = fs::read_to_string(&out).unwrap();
+    let mut daemon = Daemon::start(dir.path(), &config);
+    daemon.ready();
+    say(&daemon, &dir.join("run/control"), 1000, 1);
+    wait_for("the new one", || (fs::read_to_string(&out).unwrap() != ran).then_some(()));
+    let after = fs::read_to_string(&out).unwrap();
+    assert_eq!(after.lines().count(), ran.lines().count() + 1, "{after}");
+    assert!(!daemon.output().contains("too many events"), "{}", daemon.output());
+    daemon.kill();
 }

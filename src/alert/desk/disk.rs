@@ -37,9 +37,9 @@ impl Desk {
     }
 
     /// Has callbacks hear of an event.
-    pub(super) fn act(&self, event: &Event) {
+    pub(super) fn act(&self, event: &Event, seq: Option<u64>) {
         if let Some(callbacks) = &self.callbacks {
-            callbacks.hear(event);
+            callbacks.hear(event, seq);
         }
     }
 
