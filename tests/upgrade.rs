@@ -3,6 +3,8 @@
 //! It was left by a kill with `gone` and `late` offline, `back` back again, `up` silenced, everything told to channel
 //! `a`, and to channel `b` all but the return of `back` and the silence of `late`.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
+
 mod common;
 
 use std::fs;

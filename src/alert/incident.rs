@@ -169,8 +169,12 @@ impl Incidents {
         }
         out.close(']').key("open").open('[');
         for open in self.open.iter().filter(|open| open.exercise.is_none()) {
-            out.open('[').uint(open.id.0).uint(open.seq).uint(open.told).uint(open.queued).flag(open.ended);
-            out.flag(open.critical).close(']');
+            out.open('[').uint(open.id.0).uint(open.seq).uint(open.told).uint(open.queued).flag(open.ended).close(']');
+        }
+        // Apart, so that 0.1.0 can read all but this.
+        out.close(']').key("critical").open('[');
+        for open in self.open.iter().filter(|open| open.exercise.is_none() && open.critical) {
+            out.uint(open.id.0);
         }
         out.close(']').close('}');
         out.into_bytes()
@@ -182,17 +186,16 @@ impl Incidents {
         for channel in value.get("channels")?.as_array()? {
             incidents.channels.push(channel.as_str()?.to_owned());
         }
-        let open = json::list(value, "open");
+        let (open, critical) = (json::list(value, "open"), json::list(value, "critical"));
         for open in &open[open.len().saturating_sub(MAX_OPEN)..] {
-            let [id, seq, told, queued, ended, more @ ..] = open.as_array()?.as_slice() else { return None };
+            let [id, seq, told, queued, ended] = open.as_array()?.as_slice() else { return None };
             incidents.open.push(Open {
                 id: Id(id.as_u64()?),
                 seq: seq.as_u64()?,
                 told: told.as_u64()?,
                 queued: queued.as_u64()?,
                 ended: ended.as_bool()?,
-                // What an earlier version wrote ends here.
-                critical: more.first().and_then(Value::as_bool).unwrap_or(false),
+                critical: critical.iter().any(|critical| critical == id),
                 exercise: None,
             });
         }
