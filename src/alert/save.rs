@@ -61,6 +61,8 @@ struct Flight {
 }
 
 struct WaitingMark {
+    /// Changes up to this one are on disk before it.
+    seq: u64,
     file: String,
     bytes: Vec<u8>,
     marked: Option<Bell>,
@@ -147,15 +149,15 @@ impl Saver {
     /// Writes an in-flight mark and rings `marked`; on a failing disk it rings at once.
     pub fn mark(&mut self, file: String, bytes: Vec<u8>, marked: Option<Bell>) {
         self.removals.retain(|removal| *removal != file);
-        self.marks.push(WaitingMark { file, bytes, marked });
+        self.marks.push(WaitingMark { seq: 0, file, bytes, marked });
     }
 
     /// Writes a small state as it is now and rings `saved`, as with a mark.
     pub fn record(&mut self, name: &str, saved: Bell) {
         match self.small.iter().find(|(known, _)| known == name) {
             Some((_, small)) => {
-                let bytes = small.to_json();
-                self.mark(small_name(name), bytes, Some(saved));
+                let (seq, bytes) = (small.seq, small.to_json());
+                self.marks.push(WaitingMark { seq, file: small_name(name), bytes, marked: Some(saved) });
             }
             None => saved.ring(),
         }
@@ -169,7 +171,7 @@ impl Saver {
 
     /// Writes `file`, such as an event that is set aside; like a mark, but it goes with nobody's wait.
     pub fn put(&mut self, file: String, bytes: Vec<u8>) {
-        self.marks.push(WaitingMark { file, bytes, marked: None });
+        self.marks.push(WaitingMark { seq: 0, file, bytes, marked: None });
     }
 
     /// Whether the store has not answered yet.
@@ -327,7 +329,12 @@ impl Saver {
         for (file, bytes) in outbox.writes(all, now) {
             jobs.push(put(&file, bytes, false));
         }
+        let saved_seq = outbox.saved_seq();
         for mark in take(&mut self.marks) {
+            if mark.seq > saved_seq {
+                self.marks.push(mark);
+                continue;
+            }
             jobs.push(put(&mark.file, mark.bytes, false));
             parts.marked.extend(mark.marked);
         }
@@ -359,13 +366,18 @@ impl Saver {
             parts.files |= CHANNELS;
             jobs.push(put("channels.json", channels(), true));
         }
+        let saved_seq = outbox.saved_seq();
         if take(&mut self.small_dirty) {
             parts.files |= SMALL;
             for (name, small) in &self.small {
-                jobs.push(put(&small_name(name), small.to_json(), true));
+                // It may say that something was told which is not on disk yet.
+                if small.seq > saved_seq {
+                    self.small_dirty = true;
+                } else {
+                    jobs.push(put(&small_name(name), small.to_json(), true));
+                }
             }
         }
-        let saved_seq = outbox.saved_seq();
         self.more_shards = false;
         while !self.fails() {
             if parts.shards.len() == SHARDS_AT_ONCE {

@@ -304,7 +304,9 @@ impl Inner {
         }
     }
 
-    /// Puts events and state on the board, as one if it can be; `false` if there is no room for all of it.
+    /// Puts events and state on the board; `false` if there is no room for all of it. The state, which says that the
+    /// events are told, goes with the last of them: the end of the daemon may come between two. Those that are on disk
+    /// by then are known by their ids when they are told again.
     fn post(&mut self, board: &Board) -> bool {
         let small = || After::Small {
             name: STATE_NAME.to_owned(),
@@ -312,9 +314,11 @@ impl Inner {
         };
         let after = small();
         let mut told = 0;
-        while let Some(event) = self.untold.get(told)
-            && board.post(Some(event.clone()), after.clone())
-        {
+        while let Some(event) = self.untold.get(told) {
+            let after = if told + 1 == self.untold.len() { after.clone() } else { After::Nothing };
+            if !board.post(Some(event.clone()), after) {
+                break;
+            }
             told += 1;
         }
         self.untold.drain(..told);
@@ -368,5 +372,37 @@ fn say_end(plan: &CallbackPlan, event: &Event, outcome: Option<&Outcome>) {
         log::info!("{text} (incident {incident})");
     } else {
         log::warn!("{text} (incident {incident})");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::alert::testing::{at, event as some};
+    use crate::event::Id;
+    use crate::run::board::State;
+
+    #[test]
+    fn the_state_goes_with_the_last_of_what_it_says_is_told() {
+        let text = "[[callback]]\non = [\"offline\"]\nshell = \"x\"\n";
+        let plans = crate::config::parse(text, "c.toml", &crate::config::Env::default()).unwrap().callbacks;
+        let mut rules = Rules::default();
+        rules.apply(&plans);
+        for incident in 1..=3 {
+            rules.hear(&Arc::new(some(Kind::Offline, incident, "nas")), &at(0));
+        }
+        let saved = Small { seq: 7, json: state::write(9, rules.heard(), rules.jobs()) };
+        let board = Arc::new(Board::new(State::default(), sync_channel(9).0));
+        let (desk, _inbox) = sync_channel(9);
+        let callbacks = Callbacks::new(board.clone(), desk, Arc::default(), Stop::default());
+        callbacks.restore(Some(&saved), "me", &plans);
+        let changes = board.lock().pending.take(9);
+        let incidents: Vec<Id> = changes.iter().filter_map(|change| Some(change.event.as_ref()?.incident)).collect();
+        assert_eq!(incidents, [Id(1), Id(2), Id(3)]);
+        let states: Vec<bool> = changes.iter().map(|change| matches!(change.after, After::Small { .. })).collect();
+        assert_eq!(states, [false, false, true]);
+        assert_eq!(lock(&callbacks.inner).seen, 7, "no number that is to come is taken for heard");
     }
 }

@@ -1,7 +1,8 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::*;
-use crate::alert::testing::at;
+use crate::alert::pending::{After, Change};
+use crate::alert::testing::{at, event};
 use crate::run::board::State;
 
 /// A saver with a write on its way since the time 0, and the store that does not answer.
@@ -58,4 +59,30 @@ fn a_queue_that_was_full_before_a_stop_is_not_the_disks_fault_either() {
         step(&mut saver, &mut outbox, &board, ms);
     }
     assert!(saver.fails());
+}
+
+#[test]
+fn a_small_state_comes_after_all_that_it_says_is_told() {
+    let (store, batches) = sync_channel(8);
+    let board = Board::new(State::default(), sync_channel(1).0);
+    let (mut saver, mut outbox) = (Saver::new(store, &at(0)), Outbox::new(vec!["a".to_owned()]));
+    for seq in 1..=50 {
+        let event = Some(event(Kind::Message, seq, "x"));
+        outbox.admit(Change { seq, event, after: After::Nothing }, &|_, _| true, &at(0));
+    }
+    saver.small("book".to_owned(), Small { seq: 50, json: "{}".to_owned() });
+    saver.record("book", Bell::default());
+    let (mut events, mut books) = (0, 0);
+    for _ in 0..3 {
+        step(&mut saver, &mut outbox, &board, 0);
+        let Ok(Parcel::Batch(batch)) = batches.try_recv() else { break };
+        for job in &batch.jobs {
+            let Job::Put { file, .. } = job else { continue };
+            events += usize::from(file.starts_with("outbox/"));
+            books += usize::from(file == "book.json");
+            assert!(events == 50 || books == 0, "{file} after {events} events");
+        }
+        saver.stored(batch.number, Ok(()), &mut outbox, &board, &at(0));
+    }
+    assert_eq!((events, books), (50, 2), "what is waited for, and with the rest of the state");
 }
