@@ -125,15 +125,16 @@ impl Callbacks {
     }
 
     /// An event is told, or was told by its host itself. `seq` is the number of the change it came with, if it came
-    /// with one: each is heard once, also by the next run of the daemon.
-    pub fn hear(&self, event: &Event, seq: Option<u64>) {
+    /// with one: each is heard once, also by the next run of the daemon. Returns the small state if it is another one
+    /// now: it must be on disk before anything says that the event is told, since nobody may be there to tell it.
+    pub fn hear(&self, event: &Event, seq: Option<u64>) -> Option<String> {
         let mut inner = lock(&self.inner);
         if seq.is_some_and(|seq| seq <= inner.seen) {
-            return;
+            return None;
         }
         inner.seen = seq.unwrap_or(inner.seen);
         if inner.plans.is_empty() {
-            return;
+            return None;
         }
         let now = clock::now();
         let before = inner.rules.jobs().len();
@@ -141,11 +142,14 @@ impl Callbacks {
         let news = inner.rules.jobs().len() != before || !actions.is_empty();
         inner.obey(&actions, &now);
         inner.dirty |= news;
+        // With what is not told yet it goes by itself.
+        let state = (news && inner.untold.is_empty()).then(|| inner.state());
         drop(inner);
         say_dropped(&actions);
         if news {
             self.bell.ring();
         }
+        state
     }
 
     /// How each of them is doing.
@@ -267,6 +271,10 @@ impl Callbacks {
 }
 
 impl Inner {
+    fn state(&self) -> String {
+        state::write(self.seen, self.rules.heard(), self.rules.jobs())
+    }
+
     /// Has an outcome told, if its callback wants that.
     fn tell(&mut self, callback: &str, cause: &Event, outcome: &Outcome, now: &Now) {
         let plan = self.plans.iter().find(|plan| plan.name == callback);
@@ -308,11 +316,7 @@ impl Inner {
     /// events are told, goes with the last of them: the end of the daemon may come between two. Those that are on disk
     /// by then are known by their ids when they are told again.
     fn post(&mut self, board: &Board) -> bool {
-        let small = || After::Small {
-            name: STATE_NAME.to_owned(),
-            json: state::write(self.seen, self.rules.heard(), self.rules.jobs()),
-        };
-        let after = small();
+        let after = After::Small { name: STATE_NAME.to_owned(), json: self.state() };
         let mut told = 0;
         while let Some(event) = self.untold.get(told) {
             let after = if told + 1 == self.untold.len() { after.clone() } else { After::Nothing };
@@ -404,5 +408,14 @@ mod tests {
         let states: Vec<bool> = changes.iter().map(|change| matches!(change.after, After::Small { .. })).collect();
         assert_eq!(states, [false, false, true]);
         assert_eq!(lock(&callbacks.inner).seen, 7, "no number that is to come is taken for heard");
+
+        // What is heard is to be written at once, and only once; not with what is still to be told.
+        lock(&callbacks.inner).rules.apply(&plans);
+        let news = some(Kind::Offline, 4, "nas");
+        assert_eq!(callbacks.hear(&news, Some(7)), None, "it was heard");
+        let written = callbacks.hear(&news, Some(8)).unwrap();
+        let (seen, heard, jobs) = state::read(&json::read(written.as_bytes()).unwrap());
+        assert_eq!((seen, heard.len(), jobs.len(), jobs[0].began), (8, 4, 1, false));
+        assert_eq!(callbacks.hear(&news, Some(9)), None, "the same event again");
     }
 }

@@ -185,7 +185,9 @@ impl Daemon {
         // Before the desk, so that nothing is told that they do not hear of.
         let callbacks = Callbacks::new(board.clone(), to_desk.clone(), resolver.clone(), stop.clone());
         let callbacks = start_callbacks(callbacks, &plan, &loaded, &zone)?;
-        restore::fresh(&loaded, &now).iter().for_each(|(seq, event)| callbacks.hear(event, Some(*seq)));
+        for (seq, event) in restore::fresh(&loaded, &now) {
+            callbacks.hear(&event, Some(seq));
+        }
         reaper::start(&stop)?;
         let (notices, delivered) = restore::spot(&loaded);
         let history = Arc::new(Mutex::new(restore::history(&loaded)));

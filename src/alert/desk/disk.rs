@@ -8,6 +8,7 @@ use crate::alert::save::Failure;
 use crate::callback::state::STATE_NAME;
 use crate::clock::Now;
 use crate::event::Event;
+use crate::run::load::Small;
 
 impl Desk {
     /// Tells that the disk fails, if it does.
@@ -37,9 +38,12 @@ impl Desk {
     }
 
     /// Has callbacks hear of an event.
-    pub(super) fn act(&self, event: &Event, seq: Option<u64>) {
-        if let Some(callbacks) = &self.callbacks {
-            callbacks.hear(event, seq);
+    pub(super) fn act(&mut self, event: &Event, seq: Option<u64>) {
+        let state = self.callbacks.as_ref().and_then(|callbacks| callbacks.hear(event, seq));
+        if let Some(json) = state {
+            // It may leave out what tells of a run that ended, which is on the board: not before that.
+            let seq = self.board.lock().pending.next_seq() - 1;
+            self.saver.small(STATE_NAME.to_owned(), Small { seq, json });
         }
     }
 
