@@ -32,7 +32,7 @@ const MAX_RETRIES: u32 = 1000;
 const PRIVATE: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM"];
 /// What only a program can have, and what only a request can.
 const OF_PROGRAMS: [&str; 5] = ["dir", "user", "env", "pass", "on_stop"];
-const OF_REQUESTS: [&str; 4] = ["method", "headers", "body", "retries"];
+const OF_REQUESTS: [&str; 8] = ["method", "headers", "body", "retries", "ok", "retry", "give_up", "wait"];
 
 /// A callback and where its `after` stands.
 type Read<'a> = (CallbackPlan, Option<Item<'a>>);

@@ -68,6 +68,13 @@ fn what_can_be_wrong() {
         ("on = [\"test\"]\nshell = \" \"", "3: callback.shell: is empty"),
         ("on = [\"test\"]\nshell = \"a\\u0000\"", "3: callback.shell: holds a zero byte"),
         ("on = [\"test\"]\nshell = \"x\"\nretries = 3", "4: callback.retries: goes with url"),
+        ("on = [\"test\"]\nshell = \"x\"\nok = \"200\"", "4: callback.ok: goes with url"),
+        (
+            "on = [\"test\"]\nurl = \"http://127.0.0.1\"\nxyzxyz = 1",
+            "4: callback.xyzxyz: unknown key; keys here are name, on, hosts, min_severity, run, shell, url, dir, user, \
+             env, pass, on_stop, method, headers, body, retries, ok, retry, give_up, wait, language, timeout, report, \
+             cooldown, after, simulate",
+        ),
         ("on = [\"test\"]\nurl = \"http://127.0.0.1\"\nuser = \"root\"", "4: callback.user: goes with run or shell"),
         (
             "on = [\"test\"]\nurl = \"http://127.0.0.1\"\nretries = 1001",
