@@ -28,6 +28,9 @@ pub const TEMPLATE_FIELDS: &[&str] = &[
     "incident",
 ];
 
+/// What is said of an unknown field in what may be a secret: not which, since that could be a part of it.
+pub const NO_FIELD: &str = "names a field in braces that does not exist; {host}, {title} and {text} do";
+
 /// Whether `{name}` can be filled in.
 pub fn is_template_field(name: &str) -> bool {
     TEMPLATE_FIELDS.contains(&name) || Field::parse(name).is_some()

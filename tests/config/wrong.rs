@@ -260,7 +260,7 @@ const WRONG: &[(&str, &str)] = &[
     ("[alert.webhook]", "c.toml:1: alert.webhook.url: missing"),
     (
         "[alert.webhook]\nurl = \"http://h/{titel}\"",
-        "c.toml:2: alert.webhook.url: names a field in braces that does not exist",
+        "c.toml:2: alert.webhook.url: names a field in braces that does not exist; {host}, {title} and {text} do",
     ),
     (
         "[alert.webhook]\nurl = \"http://h\"\nmethod = \"post\"",
@@ -308,7 +308,7 @@ const WRONG: &[(&str, &str)] = &[
     (
         "[alert.webhook]\nurl = \"http://h\"\nheaders = { a = \"{hunter}\" }",
         "c.toml:3: alert.webhook.headers.a: names a field \
-          in braces that does not exist",
+          in braces that does not exist; {host}, {title} and {text} do",
     ),
     ("[alert.command]", "c.toml:1: alert.command.argv: missing; write argv = [\"/path/to/program\", …]"),
     ("[alert.command]\nargv = []", "c.toml:2: alert.command.argv: names no program"),

@@ -7,7 +7,7 @@ use crate::alert::channel::wecom::is_mobile;
 use crate::config::alert::address;
 use crate::config::plan::{BotPlan, BotService, BotStyle, Button, ChannelKind, Mention};
 use crate::config::table::{Item, Table, integer};
-use crate::config::template::unknown_field;
+use crate::config::template::{NO_FIELD, unknown_field};
 use crate::secret::Secret;
 
 /// People who are mentioned.
@@ -263,7 +263,7 @@ fn button(item: &Item<'_>, style: BotStyle) -> Option<Button> {
     let item = url?;
     let url = address(&item, &Secret::new(item.text()?))?.text;
     if unknown_field(&url).is_some() {
-        return item.bad("names a field in braces that does not exist");
+        return item.bad(NO_FIELD);
     }
     Some(Button { text: text?.to_owned(), url: Secret::new(url) })
 }

@@ -4,7 +4,7 @@ use crate::alert::channel::rule;
 use crate::config::alert::address;
 use crate::config::plan::{ChannelKind, Method, WebhookPlan};
 use crate::config::table::{Item, Table};
-use crate::config::template::unknown_field;
+use crate::config::template::{NO_FIELD, unknown_field};
 use crate::secret::Secret;
 use toml::de::DeValue;
 
@@ -21,7 +21,7 @@ pub fn webhook(table: &mut Table<'_>) -> Option<ChannelKind> {
         let url = address(&item, &item.secret()?)?;
         // The name is not repeated: it could be a part of a token that happens to have braces.
         if unknown_field(&url.text).is_some() {
-            return item.bad("names a field in braces that does not exist");
+            return item.bad(NO_FIELD);
         }
         Some(Secret::new(url.text))
     });
@@ -103,7 +103,7 @@ fn header(name: &str, value: &Item<'_>) -> Option<(String, Secret)> {
         return value.bad("must be one line of ASCII");
     }
     if unknown_field(secret.reveal()).is_some() {
-        return value.bad("names a field in braces that does not exist");
+        return value.bad(NO_FIELD);
     }
     Some((name.to_owned(), secret))
 }
