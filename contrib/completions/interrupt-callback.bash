@@ -11,7 +11,7 @@ _interrupt_callback() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         if [[ $skip ]]; then skip=; continue; fi
         case ${COMP_WORDS[i]} in
-        -c | --config | --for | --severity | --channel | --wait | --kind) skip=yes ;;
+        -c | --config | --kind | --severity | --channel | --wait | --for) skip=yes ;;
         -*) ;;
         *) [[ $command ]] || command=${COMP_WORDS[i]} ;;
         esac
@@ -20,24 +20,24 @@ _interrupt_callback() {
     case $before in
     -c | --config) mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return ;;
-    --for) return ;;
+    --kind) return ;;
     --severity) return ;;
     --channel) return ;;
     --wait) return ;;
-    --kind) return ;;
+    --for) return ;;
     esac
     local -a words=()
     case $command in
-    "") words=(run check test send status history silence unsilence note reload simulate spot forget leave keygen version help) ;;
+    "") words=(run check test spot simulate status history send silence unsilence note forget reload leave keygen version help) ;;
     test) mapfile -t words < <(_interrupt_callback_names CHANNEL) ;;
+    simulate) words=(interrupt offline online) ;;
     history) mapfile -t words < <(_interrupt_callback_names HOST) ;;
     silence) mapfile -t words < <(_interrupt_callback_names HOST) ;;
     unsilence) mapfile -t words < <(_interrupt_callback_names HOST) ;;
-    simulate) words=(interrupt offline online) ;;
     forget) mapfile -t words < <(_interrupt_callback_names HOST) ;;
     job) words=(add run list cancel log explain) ;;
     esac
-    [[ $word != -* ]] || words=(-c --config --json --for --until-healthy --severity --channel --wait --kind -h --help -V --version)
+    [[ $word != -* ]] || words=(-c --config --json --kind --severity --channel --wait --for --until-healthy -h --help -V --version)
     # Host names come from elsewhere: compgen -W would run what stands in them.
     for i in "${words[@]}"; do
         [[ $i != "$word"* ]] || COMPREPLY+=("$(printf %q "$i")")

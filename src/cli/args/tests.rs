@@ -150,5 +150,5 @@ fn the_help_names_everything() {
     for kind in SIMULATED {
         assert!(HELP.contains(kind.name()));
     }
-    assert!(HELP.lines().all(|line| line.len() <= 100));
+    assert!(HELP.lines().all(|line| line.len() <= 80));
 }
