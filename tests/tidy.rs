@@ -1,5 +1,6 @@
 //! What the texts claim and where things live: checked, so that they stay in step.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,7 @@ fn kinds_and_commands_stand_in_the_readme_and_in_help() {
         "run",
         "check",
         "test",
+        "send",
         "status",
         "history",
         "silence",
@@ -70,6 +72,64 @@ fn kinds_and_commands_stand_in_the_readme_and_in_help() {
         let named = [format!("`{command} "), format!("`{command}`")].iter().any(|name| readme.contains(name));
         assert!(named, "the README does not name {command}");
         assert!(interrupt_callback::cli::args::HELP.contains(command), "help does not name {command}");
+    }
+}
+
+/// The words in code in the first cells of the tables above `end`: keys, kinds of channels, fields, clouds, commands.
+fn first_cells(text: &str, end: &str) -> BTreeSet<String> {
+    let user = text.split_once(end).unwrap_or_else(|| panic!("there is no {end:?}")).0;
+    let rows = user.lines().filter_map(|line| line.strip_prefix("| "));
+    let mut words = BTreeSet::new();
+    for cell in rows.map(|row| row.replace("\\|", "/")) {
+        let cell = cell.split('|').next().expect("a cell").to_owned();
+        let code = cell.split('`').skip(1).step_by(2);
+        // `a.b.c`, `.d` are a.b.c and a.b.d.
+        let mut table = String::new();
+        for word in code {
+            match word.strip_prefix('.') {
+                Some(key) => words.insert(format!("{table}.{key}")),
+                None => {
+                    table = word.rsplit_once('.').map_or(String::new(), |(table, _)| table.to_owned());
+                    words.insert(word.to_owned())
+                }
+            };
+        }
+    }
+    words
+}
+
+#[test]
+fn the_chinese_readme_names_what_the_english_one_names() {
+    let (english, chinese) = (text("README.md"), text("contrib/README.zh-CN.md"));
+    let (left, right) = (first_cells(&english, "\n## Heartbeat protocol"), first_cells(&chinese, "\n## 安全"));
+    assert!(left.len() > 100, "{left:?}");
+    let only: Vec<_> = left.symmetric_difference(&right).collect();
+    assert!(only.is_empty(), "only one of the two has {only:?}");
+    for kind in interrupt_callback::event::Kind::ALL {
+        assert!(chinese.contains(&format!("`{}`", kind.name())), "{} is not in Chinese", kind.name());
+    }
+    // Options stand in no first cell.
+    for option in ["--kind", "--severity", "--channel", "--wait", "--for", "--until-healthy", "--json"] {
+        assert!(english.contains(option) && chinese.contains(option), "{option}");
+    }
+}
+
+#[test]
+fn links_within_the_readmes_lead_somewhere() {
+    for (file, folder) in [("README.md", ""), ("contrib/README.zh-CN.md", "contrib/")] {
+        let text = text(file);
+        let anchor = |line: &str| {
+            let words = line.trim_start_matches('#').trim().to_lowercase();
+            words.replace(' ', "-")
+        };
+        let anchors: BTreeSet<String> = text.lines().filter(|line| line.starts_with("##")).map(anchor).collect();
+        for target in text.split("](").skip(1).filter_map(|after| after.split(')').next()) {
+            match target.strip_prefix('#') {
+                Some(name) => assert!(anchors.contains(name), "{file}: no heading is {name}"),
+                None if target.contains("://") => {}
+                None => assert!(root(&format!("{folder}{target}")).exists(), "{file}: {target} does not exist"),
+            }
+        }
     }
 }
 
