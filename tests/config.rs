@@ -21,6 +21,8 @@ mod example;
 mod jobs;
 #[path = "config/leaks.rs"]
 mod leaks;
+#[path = "config/readme.rs"]
+mod readme;
 #[path = "config/services.rs"]
 mod services;
 #[path = "config/wrong.rs"]

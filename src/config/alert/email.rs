@@ -136,6 +136,8 @@ fn from(table: &mut Table<'_>, user: Option<&str>) -> Option<(String, String)> {
     let Some(item) = table.get("from") else {
         return match user.filter(|user| address(user).is_ok()) {
             Some(user) => Some((String::new(), user.to_owned())),
+            // What is wrong with the login was reported; the user may well be an address.
+            None if user.is_none() && table.get("user").is_some() => None,
             None => {
                 table.missing("from", "; write from = \"me@example.com\"");
                 None
@@ -275,6 +277,7 @@ mod tests {
             ("server = \"relay.lan\"", "", "c.toml:2: alert.email.server: missing"),
             ("none", "ssl", "c.toml:4: alert.email.security: \"ssl\" is not known; known are tls, starttls, none"),
             ("from = \"a@b\"", "", "c.toml:2: alert.email.from: missing; write from = \"me@example.com\""),
+            ("from = \"a@b\"", "user = \"a@b\"", "c.toml:2: alert.email.password: missing; a server without login"),
             ("from = \"a@b\"", "from = \"a\"", "c.toml:5: alert.email.from: must be an address such as me@example.com"),
             ("to = [\"a@b\"]", "", "c.toml:2: alert.email.to: missing; write to = [\"me@example.com\"]"),
             ("to = [\"a@b\"]", "to = \"a@b\"", "c.toml:6: alert.email.to: must be a list, not text"),
