@@ -21,7 +21,7 @@ pub struct Known<'a> {
     pub unset: bool,
     /// The first words of every message.
     pub prefix: &'a str,
-    /// A proxy that is in use, without user and password, and what names it.
+    /// A proxy that is in use, without user and password, and what names it: a variable, or nothing for the channel.
     pub proxy: Option<(String, &'static str)>,
     /// What is sent can be read on the way.
     pub plain: bool,
@@ -73,7 +73,10 @@ pub fn causes(known: &Known<'_>) -> Vec<String> {
         lines.push("the token or the secret is wrong, or has expired".to_owned());
     }
     if let Some((proxy, from)) = known.proxy.as_ref().filter(|_| !why.is_empty()) {
-        lines.push(["it goes through the proxy ", proxy, " of ", from, ", unless NO_PROXY excepts it"].concat());
+        lines.push(match *from {
+            "" => ["it goes through the proxy ", proxy, " of this channel"].concat(),
+            from => ["it goes through the proxy ", proxy, " of ", from, ", unless NO_PROXY excepts it"].concat(),
+        });
     }
     if known.plain {
         lines.push("it goes over plain http through a public network: everyone on the way can read it".to_owned());
@@ -97,6 +100,7 @@ mod tests {
             Known { ahead: Some(-2 * 3_600_000), why: "h: code 19021: sign match fail", ..Known::default() };
         let right = Known { ahead: Some(1500), ..two_hours.clone() };
         let why = |why| Known { why, ahead: Some(0), ..Known::default() };
+        let own = Known { proxy: Some(("10.0.0.1".to_owned(), "")), ..why("h: the proxy cannot be reached") };
         let proxied = Known { proxy: Some(("10.0.0.1:3128".to_owned(), "HTTPS_PROXY")), ..why("h: no connection") };
         for (known, want) in [
             (two_hours.clone(), "clock is 2 h behind"),
@@ -113,6 +117,7 @@ mod tests {
             (why("19001: param invalid: incoming webhook access token invalid"), "removed"),
             (why("h: HTTP 401"), "token"),
             (proxied, "proxy 10.0.0.1:3128 of HTTPS_PROXY"),
+            (own, "it goes through the proxy 10.0.0.1 of this channel"),
             (Known { plain: true, ..why("") }, "plain http"),
         ] {
             let lines = causes(&known);

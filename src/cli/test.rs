@@ -109,7 +109,7 @@ fn of_the_way(plan: &ChannelPlan, message: &Message, now: &Now, zone: &Zone) -> 
     known.plain = url::parse(&ready.url).is_ok_and(|url| !url.tls && !url.private);
     let shown = |url: &str| [http::host_of(if url.contains("://") { url } else { "" }), ""].concat();
     if let Some(proxy) = &plan.proxy {
-        known.proxy = Some((shown(proxy.reveal()), "this channel"));
+        known.proxy = Some((shown(proxy.reveal()), ""));
     } else if let Some((name, url)) = PROXIES.iter().find_map(|name| Some((*name, std::env::var(name).ok()?))) {
         known.proxy = Some((shown(&url), name));
     }
