@@ -3,7 +3,7 @@
 #
 #   contrib/man.sh [--check] [PROGRAM]
 #
-# PROGRAM is target/release/interrupt-callback, else the one in target/debug, unless it is given. With --check nothing
+# PROGRAM is the newer one of target/release and target/debug, unless it is given. With --check nothing
 # is written: it fails if what lies under contrib/ is not what the program's help makes.
 # The programs below are awk's and the completions', in single quotes.
 # shellcheck disable=SC2016
@@ -13,9 +13,12 @@ check=no
 [ "${1:-}" != --check ] || { check=yes && shift; }
 [ $# -le 1 ] || { sed -n 's/^#  *contrib/usage: contrib/p' "$0" >&2 && exit 64; }
 program=${1:-}
-for built in release debug; do
-    [ -n "$program" ] || [ ! -x "target/$built/interrupt-callback" ] || program=target/$built/interrupt-callback
-done
+if [ -z "$program" ]; then
+    for file in target/release/interrupt-callback target/debug/interrupt-callback; do
+        [ -x "$file" ] || continue
+        [ -n "$program" ] && [ -z "$(find "$file" -newer "$program")" ] || program=$file
+    done
+fi
 [ -n "$program" ] || { echo "$0: there is no program yet: cargo build" >&2 && exit 1; }
 help=$("$program" help)
 
