@@ -49,7 +49,7 @@ Jobs:
   job list            show what is defined, and the runs that have not ended
   job cancel ID|NAME  end a run, all runs of a job, or a schedule that was added
   job log [ID|NAME]   show the last runs, those of a job, or one with its output
-  job explain CRON    show how a cron expression is read, and its next five times
+  job explain CRON    show how a cron expression is read, and its next times
 
 Files:
   configuration       --config, else CONFIG_PATH, else /etc/ic/config.toml
