@@ -21,6 +21,7 @@ if [ -z "$program" ]; then
 fi
 [ -n "$program" ] || { echo "$0: there is no program yet: cargo build" >&2 && exit 1; }
 help=$("$program" help)
+[ -n "$help" ] || { echo "$0: $program prints no help: cargo build" >&2 && exit 1; }
 
 # Reads the help's sections into terms and descriptions. A description begins in the column where the section's first
 # one does; a line that begins there or further right continues the one above.
