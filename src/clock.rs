@@ -26,6 +26,7 @@ impl Tick {
 impl Add<Duration> for Tick {
     type Output = Tick;
 
+    #[inline(never)]
     fn add(self, d: Duration) -> Tick {
         Tick(self.0.saturating_add(millis(d)))
     }
@@ -97,7 +98,8 @@ pub fn wall() -> Wall {
 /// `CLOCK_MONOTONIC` in microseconds, as a service manager wants it.
 pub fn monotonic_usec() -> i64 {
     let t = clock_gettime(ClockId::Monotonic);
-    t.tv_sec * 1_000_000 + t.tv_nsec / 1000
+    // A 32-bit system has fewer bits for the second.
+    t.tv_sec * 1_000_000 + t.tv_nsec as i64 / 1000
 }
 
 /// The kernel's boot id as text (`/proc/sys/kernel/random/boot_id`); empty where there is none.
