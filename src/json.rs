@@ -31,6 +31,7 @@ impl Writer {
     }
 
     /// Ends it (`}` or `]`).
+    #[inline(never)]
     pub fn close(&mut self, bracket: char) -> &mut Writer {
         self.0.push(bracket);
         self

@@ -29,7 +29,7 @@ pub struct Known<'a> {
 
 /// What to say of it, a line each.
 pub fn causes(known: &Known<'_>) -> Vec<String> {
-    let why = known.why.to_lowercase();
+    let why = known.why.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
     let mut lines = Vec::new();
     let off = known.ahead.filter(|ahead| ahead.saturating_abs() > SKEW);

@@ -23,6 +23,7 @@ const NO_BOOT: Boot = Boot(u64::MAX >> 1);
 
 impl Moment {
     /// `tick` of this boot.
+    #[inline(never)]
     pub fn at(tick: Tick, now: &Now) -> Moment {
         let wall = Wall(now.wall.0.saturating_sub(now.tick.0.saturating_sub(tick.0)));
         Moment { boot: now.boot, tick, wall, about: false }
