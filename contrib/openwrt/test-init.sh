@@ -71,6 +71,11 @@ for shell in dash "busybox ash" bash; do
     run "$shell" good no no start 0
     has procd_open_instance
     lacks "procd_set_param user"
+    echo OWNER=root >"$here/etc/ic/init.conf"
+    run "$shell" good no yes start 0
+    has "procd_set_param user root"
+    has "chown -R root:root $here/etc/ic/state $here/run"
+    rm "$here/etc/ic/init.conf"
     run "$shell" wrong no yes start 1
     lacks procd_
     has "logger -t interrupt-callback -p daemon.err not started: config.toml:1: wrong"
