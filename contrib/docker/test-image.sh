@@ -31,7 +31,7 @@ while read -r step words; do
         [ "$from" != '${BINARY}' ] || from=$binary
         grep -q "^!${from%%-x86*}" $file.dockerignore || fail "$from is left out by $file.dockerignore"
         mkdir -p "${to%/*}"
-        cp -r "$from" "$to" || fail "$from is missing: contrib/build-static.sh --only router x86_64"
+        cp -r "$from" "$to" || fail "$from is missing: contrib/build-static.sh --only full x86_64"
         [ -z "$owner" ] || chown -R "$owner" "$to"
         ;;
     ENV) environment=$words ;;
