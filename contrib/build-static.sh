@@ -3,8 +3,8 @@
 #
 #   contrib/build-static.sh [--tiny | --tiniest] [--only SET]… [--stand-in] [--twice] [--check] [TARGET…]
 #
-# TARGET: x86_64 (the default), aarch64, armv7, mipsel, mips, or all. SET: router (TLS only), plain (nothing), full
-# (everything, where that is more than the router's).
+# TARGET: x86_64 (the default), aarch64, armv7, mipsel, mips, or all. SET: plain (no feature), router (tls), full (all
+# that Cargo.toml has by default); all three unless some are named.
 #   --tiny     std rebuilt for size, fixed addresses, no unwind tables. A panic still says what and where.
 #   --tiniest  the same, and a panic ends the process at once: no message, no hook; only the signal (SIGABRT or SIGILL)
 #              and the service manager's restart tell of it. For flash chips that are full to the last block.
@@ -37,11 +37,8 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-default=$(sed -n 's/^default = \[\(.*\)\]$/\1/p' Cargo.toml)
-if [ -z "$sets" ]; then
-    sets="router plain"
-    [ "$default" = '"tls"' ] || sets="$sets full"
-fi
+default=$(sed -n 's/^default = \[\(.*\)\]$/\1/p' Cargo.toml | tr -d '" ')
+[ -n "$sets" ] || sets="plain router full"
 
 root=$PWD
 out=${CARGO_TARGET_DIR:-target}
@@ -135,6 +132,11 @@ flags() { # folder of the sources, folder of the results
     RUSTFLAGS="-C link-arg=-Wl,-T,$root/contrib/no-unwind.ld -C link-arg=-Wl,-z,pack-relative-relocs"
     RUSTFLAGS="$RUSTFLAGS -C link-arg=-Wl,-z,noseparate-code -C llvm-args=-inline-max-stacksize=320"
     RUSTFLAGS="$RUSTFLAGS -C llvm-args=-enable-machine-outliner=always"
+    if [ $std = ready ]; then
+        rustc --edition 2024 --target "$target" --crate-name no_backtrace --crate-type rlib -C opt-level=z \
+            -C panic=abort --remap-path-prefix="$root=." -o "$stubs/libno_backtrace.rlib" contrib/no-backtrace.rs
+        RUSTFLAGS="$RUSTFLAGS --cfg no_backtrace --extern no_backtrace=$stubs/libno_backtrace.rlib"
+    fi
     # zig would take its own unwinder for the library of that name, so there they are objects.
     if [ -n "$zig_flags" ]; then
         RUSTFLAGS="$RUSTFLAGS -C link-arg=$stubs/unwind.o -C link-arg=$stubs/dlsym.o"
@@ -158,8 +160,10 @@ compile() { # folder of the sources, folder of the results, manifest, features, 
     flags "$from" "$into"
     if [ $std = built ]; then
         export RUSTC_BOOTSTRAP=1
-        set -- "$@" -Z build-std=std,panic_abort
-        [ "$mode" = release ] || set -- "$@" -Z build-std-features=optimize_for_size
+        # Named ones replace those that std has otherwise, with them what prints a backtrace.
+        kind=default
+        [ "$mode" = release ] || kind=optimize_for_size
+        set -- "$@" -Z build-std=std,panic_abort -Z build-std-features=$kind
         if [ "$mode" = tiniest ]; then
             export CARGO_PROFILE_RELEASE_PANIC=immediate-abort
             set -- "$@" -Z panic-immediate-abort
@@ -189,10 +193,10 @@ row() { # name, features, file
     bytes=$(wc -c <"$3")
     small=$(squeezed "$3")
     verdict "$1" "$bytes" 2
-    printf '%-28s %-8s %9s bytes %9s xz  %s%s\n' "$1" "${2:--}" "$bytes" "$small" "$(sha "$3")" "$note"
+    printf '%-28s %-10s %9s bytes %9s xz  %s%s\n' "$1" "${2:--}" "$bytes" "$small" "$(sha "$3")" "$note"
     if [ "$small" != - ] && [ -n "$(budget "$1-xz")" ]; then
         verdict "$1-xz" "$small" 2
-        printf '%-28s %-8s %9s bytes%s\n' "$1-xz" "" "$small" "$note"
+        printf '%-28s %-10s %9s bytes%s\n' "$1-xz" "" "$small" "$note"
     fi
 }
 sha() { sha256sum "$1" | cut -d ' ' -f 1; }
@@ -218,7 +222,7 @@ again() { # name, features, file
     mkdir -p "$second/tests/bench" && cp -r tests/bench "$second/tests/"
     compile "$second" "$out/second/$mode" Cargo.toml "$2" --locked
     if [ "$(sha "$3")" = "$(sha "$out/second/$mode/$target/release/interrupt-callback")" ]; then
-        printf '%-28s %-8s the same bytes from another folder\n' "$1" ""
+        printf '%-28s %-10s the same bytes from another folder\n' "$1" ""
     else
         say "$1: the second build differs"
         failed=yes
@@ -234,7 +238,7 @@ for arch in ${targets:-x86_64}; do
         case $set in
         router) features=tls ;;
         plain) features= ;;
-        full) features=$(echo "$default" | tr -d '"') ;;
+        full) features=$default ;;
         esac
         name=$arch-$set$suffix
         file=$out/static/interrupt-callback-$name
@@ -250,7 +254,7 @@ for arch in ${targets:-x86_64}; do
             compile "$root" "$out/stand-in/$mode" contrib/stand-in/Cargo.toml "$features"
             row "$name-stand-in" "$features" "$out/stand-in/$mode/$target/release/stand-in"
             verdict "$name-difference" $((ours - bytes)) 0
-            printf '%-28s %-8s %9s bytes%s\n' "$name-difference" "" $((ours - bytes)) "$note"
+            printf '%-28s %-10s %9s bytes%s\n' "$name-difference" "" $((ours - bytes)) "$note"
         fi
         [ $twice = no ] || again "$name" "$features" "$file"
         [ "$arch" != "$(uname -m)" ] || "$file" version

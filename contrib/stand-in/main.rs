@@ -1,5 +1,8 @@
 //! Uses every package of the product once, in the way the product does.
 
+#[cfg(no_backtrace)]
+extern crate no_backtrace as _;
+
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::mpsc::sync_channel;
