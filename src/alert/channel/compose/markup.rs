@@ -172,6 +172,8 @@ fn after_list(out: &str) -> bool {
     out.strip_suffix(['.', ')']).is_some_and(after_number)
 }
 
+/// Other letters than these count as none, which at worst makes plain what is plain already: the table of all of them is
+/// two kilobytes.
 fn after_word(out: &str) -> bool {
-    out.chars().next_back().is_some_and(char::is_alphanumeric)
+    out.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric() || ('\u{4e00}'..='\u{9fff}').contains(&c))
 }
