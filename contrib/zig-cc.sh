@@ -12,8 +12,9 @@ while [ "$left" -gt 0 ]; do
     left=$((left - 1))
     case $word in
     --target=* | -march=* | -mcpu=* | -mfloat-abi=* | -mfpu=* | -lc | -lgcc | -lgcc_s | -lgcc_eh | -lunwind) ;;
-    # It knows none of these packed relocations, of which a binary at a fixed address has none.
-    -Wl,-z,pack-relative-relocs) ;;
+    # It knows none of these packed relocations, of which a binary at a fixed address has none; and its linker leaves no
+    # room between segments anyway.
+    -Wl,-z,pack-relative-relocs | -Wl,-z,noseparate-code) ;;
     *) set -- "$@" "$word" ;;
     esac
 done

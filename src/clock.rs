@@ -98,7 +98,7 @@ pub fn wall() -> Wall {
 /// `CLOCK_MONOTONIC` in microseconds, as a service manager wants it.
 pub fn monotonic_usec() -> i64 {
     let t = clock_gettime(ClockId::Monotonic);
-    // A 32-bit system has fewer bits for the second.
+    // On MIPS the second has fewer bits.
     t.tv_sec * 1_000_000 + t.tv_nsec as i64 / 1000
 }
 
