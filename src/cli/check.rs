@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use crate::alert::channel::http::host_of;
 use crate::cli::{mutter, say};
 use crate::clock::{self, Now};
-use crate::config::plan::{Act, Auth, Language, Plan};
+use crate::config::plan::{Act, Auth, Language, Plan, ServerPlan};
 use crate::config::units::show_span;
 #[cfg(feature = "jobs")]
 use crate::zone::Zone;
@@ -51,22 +51,7 @@ fn summary(file: &str, plan: &Plan, now: &Now) -> String {
         line("spot     ", &[spot.cloud.name(), " every ", &show_span(spot.interval), before, endpoint]);
     }
     if let Some(server) = &plan.server {
-        let addresses: Vec<String> = server.listen.iter().map(ToString::to_string).collect();
-        let parts = [
-            "on ",
-            &addresses.join(", "),
-            if server.key.is_empty() { ": no key" } else { ": key" },
-            if server.old_key.is_some() { " and old key" } else { "" },
-            ", ",
-            &server.users.len().to_string(),
-            if server.users.len() == 1 { " user" } else { " users" },
-            ", silent after ",
-            &server.num.to_string(),
-            " × its period and ",
-            &show_span(server.grace),
-            if server.auth == Auth::Permissive { ", protocol 1 allowed" } else { "" },
-        ];
-        line("server   ", &parts);
+        line("server   ", &[&server_words(server)]);
     }
     for window in plan.server.iter().flat_map(|server| &server.windows) {
         let hosts = if window.hosts.is_empty() { "all hosts".to_owned() } else { window.hosts.join(", ") };
@@ -116,6 +101,26 @@ fn summary(file: &str, plan: &Plan, now: &Now) -> String {
     line("state    ", &[&plan.state_dir.to_string_lossy()]);
     line("control  ", &[&plan.control.to_string_lossy()]);
     text
+}
+
+/// Where the heartbeat server listens, and by which rules.
+fn server_words(server: &ServerPlan) -> String {
+    let addresses: Vec<String> = server.listen.iter().map(ToString::to_string).collect();
+    [
+        "on ",
+        &addresses.join(", "),
+        if server.key.is_empty() { ": no key" } else { ": key" },
+        if server.old_key.is_some() { " and old key" } else { "" },
+        ", ",
+        &server.users.len().to_string(),
+        if server.users.len() == 1 { " user" } else { " users" },
+        ", silent after ",
+        &server.num.to_string(),
+        " × its period and ",
+        &show_span(server.grace),
+        if server.auth == Auth::Permissive { ", protocol 1 allowed" } else { "" },
+    ]
+    .concat()
 }
 
 /// Minutes of the day as people write them.

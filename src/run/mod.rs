@@ -184,10 +184,7 @@ impl Daemon {
         let desk_status = Arc::new(Mutex::new(DeskStatus::default()));
         // Before the desk, so that nothing is told that they do not hear of.
         let callbacks = Callbacks::new(board.clone(), to_desk.clone(), resolver.clone(), stop.clone());
-        let callbacks = start_callbacks(callbacks, &plan, &loaded, &zone)?;
-        for (seq, event) in restore::fresh(&loaded, &now) {
-            callbacks.hear(&event, Some(seq));
-        }
+        let callbacks = start_callbacks(callbacks, &plan, &loaded, &zone, &now)?;
         reaper::start(&stop)?;
         let (notices, delivered) = restore::spot(&loaded);
         let history = Arc::new(Mutex::new(restore::history(&loaded)));
@@ -347,10 +344,19 @@ fn board(plan: &Plan, loaded: &Loaded, desk: &SyncSender<Parcel>, zone: &Zone, n
 }
 
 /// The callbacks, which go on where the last run ended.
-fn start_callbacks(callbacks: Callbacks, plan: &Plan, loaded: &Loaded, zone: &Zone) -> io::Result<Arc<Callbacks>> {
+fn start_callbacks(
+    callbacks: Callbacks,
+    plan: &Plan,
+    loaded: &Loaded,
+    zone: &Zone,
+    now: &Now,
+) -> io::Result<Arc<Callbacks>> {
     let (callbacks, me) = (Arc::new(callbacks), identity(&plan.name));
     callbacks.restore(loaded.small(callback::STATE_NAME), &me, &plan.callbacks);
     callbacks.apply(&plan.callbacks, &me, zone)?;
+    for (seq, event) in restore::fresh(loaded, now) {
+        callbacks.hear(&event, Some(seq));
+    }
     Ok(callbacks)
 }
 

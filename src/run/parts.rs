@@ -2,6 +2,7 @@
 
 mod act;
 mod change;
+mod signs;
 #[cfg(feature = "jobs")]
 pub mod work;
 
@@ -18,7 +19,7 @@ use crate::alert::line::Channel;
 use crate::alert::sender::Deliver;
 use crate::callback::dispatch::Callbacks;
 use crate::clock;
-use crate::config::plan::{ChannelPlan, ClientPlan, Cloud, Plan, ServerPlan, UpstreamPlan};
+use crate::config::plan::{ChannelPlan, ClientPlan, Cloud, Plan, ServerPlan};
 use crate::event::Id;
 use crate::keepalive::carry::Carry;
 use crate::keepalive::client::{self, Client, Me};
@@ -34,7 +35,6 @@ use crate::run::identity::identity;
 use crate::run::parts::change::{changes, follows, say, say_goodbye, to_same};
 use crate::run::store::{Batch, Job, Root};
 use crate::run::threads::{Bell, HTTP_STACK, SMALL_STACK, Stop, lock, spawn};
-use crate::run::upstream;
 use crate::secret::Secret;
 use crate::spot::{self, SpotContext, SpotStatus, Way};
 use crate::zone::Zone;
@@ -378,42 +378,6 @@ impl Parts {
         // The old one may wait for its last answer, which is worth nothing; what it tells, it has told.
         spawn("spot", HTTP_STACK, move || spot::run(context))?;
         self.polling = Some(Polling { status, stop });
-        Ok(())
-    }
-
-    fn witness(&mut self, old: Option<&Plan>, plan: Option<&UpstreamPlan>, said: &mut String) -> io::Result<()> {
-        if old.is_some_and(|old| old.upstream.as_ref() == plan) && self.witness.is_some() == plan.is_some() {
-            return Ok(());
-        }
-        if old.is_some() {
-            say(said, &["upstream"]);
-        }
-        if let Some(old) = self.witness.take() {
-            old.stop();
-        }
-        if let Some(plan) = plan {
-            let stop = Stop::default();
-            upstream::start(plan, self.base.signs.turns.clone(), self.base.resolver.clone(), &stop)?;
-            self.witness = Some(stop);
-        }
-        Ok(())
-    }
-
-    /// Without a watchdog somebody else shows the service manager that the program lives.
-    fn pace(&mut self) -> io::Result<()> {
-        let Some(every) = self.base.signs.every.filter(|_| self.serving.is_none()) else {
-            if let Some(pacemaker) = self.pacemaker.take() {
-                pacemaker.stop();
-            }
-            return Ok(());
-        };
-        if self.pacemaker.is_none() {
-            let stop = Stop::default();
-            let end = stop.clone();
-            // The first sign at once: that of a watchdog which has just ended may be as old as it may be.
-            spawn("pacemaker", SMALL_STACK, move || while watchdog::sign() && !stop.wait(every) {})?;
-            self.pacemaker = Some(end);
-        }
         Ok(())
     }
 }

@@ -184,23 +184,8 @@ impl Status<'_> {
                 .text(&self.spot_detail(&spot.state))
                 .close('}');
         }
-        out.key("monitors").open('[');
-        for monitor in &self.monitors {
-            out.open('{').key("uri").text(&monitor.label);
-            maybe(&mut out, "server", monitor.server.as_deref());
-            if let Some(last) = monitor.last {
-                seconds(&mut out, "answered", self.since(last));
-            }
-            out.key("failures").uint(monitor.failures.into());
-            maybe(&mut out, "problem", monitor.error.as_deref());
-            maybe(&mut out, "farewell", monitor.farewell.as_deref());
-            out.key("passed_over").open('[');
-            for address in &monitor.passed_over {
-                out.text(&address.to_string());
-            }
-            out.close(']').close('}');
-        }
-        out.close(']').key("channels").open('[');
+        self.monitors_json(&mut out);
+        out.key("channels").open('[');
         for channel in &self.desk.channels {
             let (state, problem) = channel_words(channel);
             out.open('{').key("name").text(&channel.name).key("queued").uint(channel.queued as u64);
@@ -222,6 +207,26 @@ impl Status<'_> {
         let mut text = out.into_string();
         text.push('\n');
         text
+    }
+
+    fn monitors_json(&self, out: &mut Writer) {
+        out.key("monitors").open('[');
+        for monitor in &self.monitors {
+            out.open('{').key("uri").text(&monitor.label);
+            maybe(out, "server", monitor.server.as_deref());
+            if let Some(last) = monitor.last {
+                seconds(out, "answered", self.since(last));
+            }
+            out.key("failures").uint(monitor.failures.into());
+            maybe(out, "problem", monitor.error.as_deref());
+            maybe(out, "farewell", monitor.farewell.as_deref());
+            out.key("passed_over").open('[');
+            for address in &monitor.passed_over {
+                out.text(&address.to_string());
+            }
+            out.close(']').close('}');
+        }
+        out.close(']');
     }
 
     /// The table for people.
