@@ -11,7 +11,7 @@ _interrupt_callback() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         if [[ $skip ]]; then skip=; continue; fi
         case ${COMP_WORDS[i]} in
-        -c | --config | --kind | --severity | --channel | --wait | --for) skip=yes ;;
+        -c | --config | --kind | --severity | --channel | --wait | --for | --on | --in | --at | --every) skip=yes ;;
         -*) ;;
         *) [[ $command ]] || command=${COMP_WORDS[i]} ;;
         esac
@@ -25,10 +25,14 @@ _interrupt_callback() {
     --channel) return ;;
     --wait) return ;;
     --for) return ;;
+    --on) return ;;
+    --in) return ;;
+    --at) return ;;
+    --every) return ;;
     esac
     local -a words=()
     case $command in
-    "") words=(run check test spot simulate status history send silence unsilence note forget reload leave keygen version help) ;;
+    "") words=(run check test spot simulate status history send silence unsilence note forget reload job leave keygen version help) ;;
     test) mapfile -t words < <(_interrupt_callback_names CHANNEL) ;;
     simulate) words=(interrupt offline online) ;;
     history) mapfile -t words < <(_interrupt_callback_names HOST) ;;
@@ -37,7 +41,7 @@ _interrupt_callback() {
     forget) mapfile -t words < <(_interrupt_callback_names HOST) ;;
     job) words=(add run list cancel log explain) ;;
     esac
-    [[ $word != -* ]] || words=(-c --config --json --kind --severity --channel --wait --for --until-healthy -h --help -V --version)
+    [[ $word != -* ]] || words=(-c --config --json --kind --severity --channel --wait --for --until-healthy --on --in --at --every -h --help -V --version)
     # Host names come from elsewhere: compgen -W would run what stands in them.
     for i in "${words[@]}"; do
         [[ $i != "$word"* ]] || COMPREPLY+=("$(printf %q "$i")")

@@ -13,16 +13,20 @@ function __interrupt_callback_names --argument-names heading
         end
     end
 end
-set -l commands run check test spot simulate status history send silence unsilence note forget reload leave keygen version help
+set -l commands run check test spot simulate status history send silence unsilence note forget reload job leave keygen version help
 complete -c interrupt-callback -f
 complete -c interrupt-callback -s c -l config -r -F -d 'read this file'
-complete -c interrupt-callback -l json -d 'status or history as JSON'
+complete -c interrupt-callback -l json -d 'status, history, job list or job log as JSON'
 complete -c interrupt-callback -l kind -x -d 'in whose words test speaks'
 complete -c interrupt-callback -l severity -x -d 'how much what is sent matters'
 complete -c interrupt-callback -l channel -x -d 'send only through this channel'
 complete -c interrupt-callback -l wait -x -d 'how long send waits for the delivery (10s)'
 complete -c interrupt-callback -l for -x -d 'how long a silence lasts'
 complete -c interrupt-callback -l until-healthy -d 'a silence ends when its host has been down and is back'
+complete -c interrupt-callback -l on -x -d 'who gets a job'
+complete -c interrupt-callback -l in -x -d 'a job runs so much later'
+complete -c interrupt-callback -l at -x -d 'a job runs at this local time'
+complete -c interrupt-callback -l every -x -d 'a job runs whenever this says'
 complete -c interrupt-callback -s h -l help -d 'print this'
 complete -c interrupt-callback -s V -l version -d 'print the version'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a run -d 'run the daemon in the foreground (default)'
@@ -38,6 +42,7 @@ complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a note -d 'what this host\'s beats say of it'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a forget -d 'take hosts off the roster'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a reload -d 'have the daemon read its file again, as SIGHUP does'
+complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a job -d 'jobs on live hosts'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a leave -d 'say goodbye to the heartbeat servers for good'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'print a new key'
 complete -c interrupt-callback -n "not __fish_seen_subcommand_from $commands" -a version -d 'print this, or the version'

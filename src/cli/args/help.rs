@@ -21,7 +21,7 @@ Commands:
   note TEXT           what this host's beats say of it; \"\" takes it back
   forget NAME|GLOB    take hosts off the roster
   reload              have the daemon read its file again, as SIGHUP does
-  job ACTION          jobs on the hosts that are alive; see below
+  job ACTION          jobs on live hosts: add, run, list, cancel, log, explain
   leave               say goodbye to the heartbeat servers for good
   keygen              print a new key: 32 random bytes as base64url
   help, version       print this, or the version
