@@ -246,9 +246,10 @@ fn judge(
         return refused(Refusal::NameTaken.code());
     }
     // Jobs go to nobody whose key another host could hold.
-    let bound = user.host.is_some();
+    let bound = cfg!(feature = "jobs") && user.host.is_some();
     if report.ev == Ev::Result {
-        match (ear.giver().filter(|_| bound), Done::read(body)) {
+        let done = if bound { Done::read(body) } else { None };
+        match (ear.giver(), done) {
             (Some(giver), Some(done)) => giver.done(name, &done),
             _ => return refused("malformed"),
         }
@@ -259,13 +260,13 @@ fn judge(
         Ok(granted) => granted,
         Err(refusal) => return refused(refusal.code()),
     };
-    let says = bound.then(|| Says::read(body)).flatten();
+    let says = if bound { Says::read(body) } else { None };
     let orders = match (ear.giver(), says) {
         (Some(giver), Some(says)) if report.ev == Ev::Beat => {
             giver.heard(name, &Beat { boot: &report.boot, run: &report.run, seq: report.seq }, &says)
         }
         _ => Orders::default(),
     };
-    let work = if orders.is_empty() { String::new() } else { orders.to_json() };
+    let work = if !bound || orders.is_empty() { String::new() } else { orders.to_json() };
     (Ok((clock::millis(granted.next).min(report.per), clock::millis(granted.lease))), work)
 }

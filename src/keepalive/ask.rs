@@ -205,7 +205,8 @@ impl Target {
             Some(Reply { ok: true, next, lease, .. }) => {
                 // A number that is no time is no wish.
                 let time = |ms: Option<i64>| ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
-                let orders = if report.data.work.is_some() { Orders::read(body) } else { None };
+                let speaks = cfg!(feature = "jobs") && report.data.work.is_some();
+                let orders = if speaks { Orders::read(body) } else { None };
                 Ok(Answered { server, next: time(next), lease: time(lease).unwrap_or_default(), orders })
             }
             Some(Reply { err, .. }) => Err(BeatError::Refused(code(err))),
