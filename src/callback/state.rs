@@ -55,7 +55,7 @@ pub fn write(seen: u64, heard: &[Id], jobs: &[Job]) -> String {
     out.into_string()
 }
 
-/// Reads what [`write`] wrote; what makes no sense is left out.
+/// Reads what [`write()`] wrote; what makes no sense is left out.
 pub fn read(state: &Value) -> (u64, Vec<Id>, Vec<CutOff>) {
     let (mut heard, mut jobs) = (Vec::new(), Vec::new());
     for id in json::list(state, "heard").iter().take(MAX_HEARD) {
