@@ -55,7 +55,7 @@ const FACTS: &[(Kind, &[Field])] = &[
     (K::JobLost, &[F::Job, F::Run, F::Reason]),
     (K::JobCancelled, &[F::Job, F::Run]),
     (K::JobMoved, &[F::Count, F::Job]),
-    (K::JobSkipped, &[F::Job]),
+    (K::JobSkipped, &[F::Job, F::Reason]),
     (K::Test, &[]),
 ];
 

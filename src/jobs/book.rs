@@ -32,6 +32,8 @@ const LOOK_EVERY: i64 = 60_000;
 #[derive(Default, Debug)]
 pub struct Book {
     me: String,
+    /// When this book was read from disk, if it was.
+    restored: Option<Tick>,
     jobs: Vec<Job>,
     /// In the order of their ids.
     #[expect(clippy::vec_box, reason = "one that comes in between moves pointers, not runs")]
@@ -59,6 +61,10 @@ struct Agent {
     owed: Vec<Key>,
     /// Run and number of its last beat: one that was held up on its way says nothing any more.
     beat: (String, u64),
+    /// When it last said anything.
+    heard: Tick,
+    /// The last beat of its host came without a word of it.
+    mute: bool,
 }
 
 /// What there is to tell.
@@ -73,10 +79,12 @@ pub enum News {
         /// The runs: id, job or message, and the new host, if there is one yet.
         runs: Vec<(Id, String, String)>,
     },
-    /// A firing was left out, because an earlier run had not ended.
+    /// A firing was left out; of those that follow it nothing is said until one runs again.
     Skipped {
         /// The job.
         job: String,
+        /// Why.
+        why: String,
     },
 }
 
@@ -122,6 +130,7 @@ impl Book {
             return true;
         }
         let Some(runs) = saved::read_runs(bytes) else { return false };
+        self.restored = Some(now.tick);
         for mut run in runs {
             // It may have been offered before the end of the last run of this program.
             if run.state == State::Queued && !run.host.is_empty() {

@@ -157,8 +157,11 @@ impl Desk {
     /// When there are none.
     pub fn cancel(&self, which: &str) -> Result<usize, String> {
         let count = lock(&self.0.book).cancel(which, &clock::now())?;
-        self.settle();
-        Ok(count)
+        if self.settle() {
+            Ok(count)
+        } else {
+            Err("it is noted, but the disk does not take it: after a restart it may run all the same".to_owned())
+        }
     }
 
     /// Shows the book.
@@ -190,9 +193,19 @@ impl Giver for Desk {
         orders
     }
 
+    fn mute(&self, host: &str) {
+        lock(&self.0.book).mute(host, &clock::now());
+    }
+
     fn done(&self, host: &str, done: &Done) {
-        lock(&self.0.book).done(host, done, &clock::now());
-        self.0.bell.ring();
+        let mut book = lock(&self.0.book);
+        book.done(host, done, &clock::now());
+        let changed = !book.is_clean();
+        drop(book);
+        // What changes nothing, however often it is told, wakes nobody.
+        if changed {
+            self.0.bell.ring();
+        }
     }
 }
 

@@ -192,6 +192,7 @@ fn read_job(value: &Value) -> Option<Job> {
     };
     Some(Job {
         by_hand: cron.is_some(),
+        left_out: false,
         fired: Wall(json::int(value, "fired")?),
         plan: JobPlan {
             name: text("name")?,

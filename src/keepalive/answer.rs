@@ -265,6 +265,10 @@ fn judge(
         (Some(giver), Some(says)) if report.ev == Ev::Beat => {
             giver.heard(name, &Beat { boot: &report.boot, run: &report.run, seq: report.seq }, &says)
         }
+        (Some(giver), None) if bound && report.ev == Ev::Beat => {
+            giver.mute(name);
+            Orders::default()
+        }
         _ => Orders::default(),
     };
     let work = if !bound || orders.is_empty() { String::new() } else { orders.to_json() };

@@ -159,6 +159,9 @@ pub trait Giver: Send + Sync {
     /// What the agent of `host` says, and what it is answered. Only for hosts whose user key is bound to them.
     fn heard(&self, host: &str, beat: &Beat<'_>, says: &Says) -> Orders;
 
+    /// A beat of such a host came without a word of an agent.
+    fn mute(&self, host: &str);
+
     /// The result of a run of `host`.
     fn done(&self, host: &str, done: &Done);
 }
@@ -241,7 +244,13 @@ impl Orders {
         self.offers.is_empty() && self.cancel.is_empty() && self.back.is_empty() && self.acks.is_empty()
     }
 
-    /// As JSON. What would make it longer than [`MAX_RESULT`] is offered another time.
+    /// Whether one more offer goes into the reply: at most [`MAX_OFFERS`], of [`MAX_RESULT`] bytes together.
+    pub fn has_room(&self, offer: &Offer) -> bool {
+        let used: usize = self.offers.iter().map(Offer::size).sum();
+        self.offers.len() < MAX_OFFERS && used + offer.size() <= MAX_RESULT
+    }
+
+    /// As JSON. What [`Orders::has_room`] has no room for is left out.
     pub fn to_json(&self) -> String {
         let mut out = Writer::default();
         out.open('{');
@@ -281,6 +290,12 @@ impl Orders {
 }
 
 impl Offer {
+    fn size(&self) -> usize {
+        let mut out = Writer::default();
+        self.write(&mut out);
+        out.into_string().len()
+    }
+
     fn write(&self, out: &mut Writer) {
         write_key(self.key, out);
         out.key("job").text(&self.job).key("message").text(&self.message).key("left").int(self.left);

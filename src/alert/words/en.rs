@@ -63,7 +63,7 @@ pub(super) static WORDS: Words = Words {
         (K::JobLost, ["job lost", "{who}: job lost, perhaps it ran", ""]),
         (K::JobCancelled, ["job cancelled", "{who}: job cancelled", ""]),
         (K::JobMoved, ["jobs moved", "{who}: its jobs are moved", ""]),
-        (K::JobSkipped, ["job left out", "{who}: job left out, the last run has not ended", ""]),
+        (K::JobSkipped, ["job left out", "{who}: job left out", ""]),
         (K::CallbackUnknown, ["callback cut off", "{who}: the daemon ended during a callback", ""]),
         (K::Test, ["test", "test message from {who}", ""]),
     ],

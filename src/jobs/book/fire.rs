@@ -14,6 +14,8 @@ use crate::zone::Zone;
 const IN_TIME: i64 = 60_000;
 /// A wall clock that went back so far was set right: from then on it counts.
 const STEPPED_BACK: i64 = 3_600_000;
+/// Why a firing is left out.
+pub const NOT_ENDED: &str = "its last run has not ended";
 /// Schedules that were added by hand.
 const MAX_BY_HAND: usize = 1000;
 
@@ -26,13 +28,15 @@ pub struct Job {
     pub fired: Wall,
     /// It was added by hand, and is not in the configuration.
     pub by_hand: bool,
+    /// It has been told that its firings are left out.
+    pub left_out: bool,
 }
 
 impl Job {
     /// A definition of the configuration; `before`: the same as it was so far.
     pub fn new(plan: JobPlan, before: Option<Job>, now: &Now) -> Job {
-        let fired = before.map_or(now.wall, |before| before.fired);
-        Job { plan, fired, by_hand: false }
+        let (fired, left_out) = before.map_or((now.wall, false), |before| (before.fired, before.left_out));
+        Job { plan, fired, by_hand: false, left_out }
     }
 
     /// When it is due next.
@@ -93,7 +97,7 @@ impl Book {
             }
         };
         if skipped {
-            self.news.push(News::Skipped { job: plan.name });
+            self.leave_out(place, NOT_ENDED.to_owned());
             return;
         }
         let what = match &plan.what {
@@ -101,8 +105,17 @@ impl Book {
             Task::Url(_) => What::Url,
         };
         // The same firing has the same id whoever reckons it: after a crash between the two writes it is not run twice.
-        if self.spread(&plan.name, &what, &plan.on, plan.terms, (due, now), hosts, 0).is_err() {
-            self.news.push(News::Skipped { job: plan.name });
+        match self.spread(&plan.name, &what, &plan.on, plan.terms, (due, now), hosts, 0) {
+            Ok(_) => self.jobs[place].left_out = false,
+            Err(why) => self.leave_out(place, why),
+        }
+    }
+
+    /// A firing is left out. What fires every minute behind a run that hangs is told once.
+    fn leave_out(&mut self, place: usize, why: String) {
+        let job = &mut self.jobs[place];
+        if !std::mem::replace(&mut job.left_out, true) {
+            self.news.push(News::Skipped { job: job.plan.name.clone(), why });
         }
     }
 
@@ -131,7 +144,7 @@ impl Book {
             overlap: Overlap::Skip,
             catch_up: None,
         };
-        self.jobs.push(Job { plan, fired: now.wall, by_hand: true });
+        self.jobs.push(Job { plan, fired: now.wall, by_hand: true, left_out: false });
         self.redefined();
         Ok(Vec::new())
     }

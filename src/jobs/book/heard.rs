@@ -16,6 +16,9 @@ const FORGOTTEN: i64 = 60_000;
 /// A run that may not be started any more has expired so much later, in milliseconds: its host may just be saying that it
 /// has it.
 const LATE: i64 = 10_000;
+/// An agent that was silent for so long, in milliseconds, is gone when its host beats without it: of two clients of one
+/// host only one speaks for it.
+const MUTE: i64 = 60_000;
 /// Bytes of a boot id that are kept.
 const MAX_BOOT: usize = 64;
 /// The longest time that a run is believed to have taken, in milliseconds: a year.
@@ -32,11 +35,14 @@ impl Book {
         if !self.acknowledge(host, beat, says, &mut orders) {
             return orders;
         }
+        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host) {
+            (agent.heard, agent.mute) = (now.tick, false);
+        }
         for held in &says.runs {
             self.holds(host, held, &mut orders, now);
         }
         for at in self.in_order(&|run| {
-            let open = matches!(run.state, State::Queued | State::Sent | State::Running);
+            let open = matches!(run.state, State::Queued | State::Sent | State::Running) && run.what != What::Url;
             open && run.host == host && !says.runs.iter().any(|held| held.key == run.key)
         }) {
             let run = &*self.runs[at];
@@ -49,6 +55,15 @@ impl Book {
             }
         }
         orders
+    }
+
+    /// A beat of `host` came without a word of an agent: nothing new goes there until it speaks again.
+    pub fn mute(&mut self, host: &str, now: &Now) {
+        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host)
+            && now.tick.0.saturating_sub(agent.heard.0) > MUTE
+        {
+            agent.mute = true;
+        }
     }
 
     /// The result of a run, from its host; from the call of a URL, without one. It is acknowledged once it is on disk.
@@ -149,7 +164,7 @@ impl Book {
             return;
         };
         let run = &mut *self.runs[at];
-        let mine = run.host == host && run.key == held.key && !run.state.is_final();
+        let mine = run.host == host && run.key == held.key && !run.state.is_final() && run.what != What::Url;
         if !mine {
             // A run that is lost may go on to its end; one that moved may not.
             if run.state != State::Lost {
@@ -190,7 +205,7 @@ impl Book {
         } else if left > 0 && self.is_saved(run.key.id) && orders.offers.len() < MAX_OFFERS {
             let What::Message(message) = run.what.clone() else { return };
             let plan = self.jobs.iter().find(|job| job.plan.name == run.job);
-            orders.offers.push(Offer {
+            let offer = Offer {
                 key: run.key,
                 job: run.job.clone(),
                 message,
@@ -198,7 +213,12 @@ impl Book {
                 timeout: run.terms.timeout.map(millis),
                 fenced: run.terms.failover && !run.terms.finish,
                 prepare: plan.map(|job| job.plan.prepare.clone()).unwrap_or_default(),
-            });
+            };
+            // What was not said was not sent.
+            if !orders.has_room(&offer) {
+                return;
+            }
+            orders.offers.push(offer);
             if run.state != State::Sent || run.boot != boot {
                 let run = &mut *self.runs[at];
                 run.state = State::Sent;

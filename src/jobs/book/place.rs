@@ -1,5 +1,7 @@
 //! Where runs go: allocation, hosts that are gone, hosts that go.
 
+use std::time::Duration;
+
 use super::{Book, MAX_CALLS, MAX_EPOCH, News, takes};
 use crate::alert::route::glob_matches;
 use crate::clock::{Now, millis};
@@ -11,8 +13,8 @@ use crate::keepalive::work::Key;
 
 /// A run whose host is gone for good, or for so long beyond its time limit, is lost. In milliseconds.
 const LOST_AFTER: i64 = 24 * 3_600_000;
-/// Runs that one message of a move names.
-const MAX_NAMED: usize = 20;
+/// A run of a host that the roster does not know is not taken from it so long after the start: longer than a lease.
+const STRANGER: Duration = Duration::from_secs(600);
 
 /// Runs that one host has been given and that have not ended; others wait for room there.
 const MAX_LOAD: usize = 64;
@@ -56,7 +58,7 @@ impl Book {
             let moved = if gone {
                 self.is_gone(at, host, now)
             } else {
-                host.is_some_and(|host| host.leaving) && self.goes(at, now)
+                self.neglected(at, now) || host.is_some_and(|host| host.leaving) && self.goes(at, now)
             };
             if let Some(spot) = spot.filter(|_| self.runs[at].host.is_empty()) {
                 spots[spot].load -= 1;
@@ -178,7 +180,8 @@ impl Book {
         let What::Message(message) = &run.what else { return None };
         let mut workers = Vec::new();
         for Spot { host, agent, load } in spots {
-            let Some(agent) = agent.filter(|_| host.up && host.bound && *load < MAX_LOAD) else { continue };
+            let free = host.up && host.bound && *load < MAX_LOAD;
+            let Some(agent) = agent.filter(|agent| free && !self.agents[*agent].mute) else { continue };
             let fits = match &run.on {
                 On::Host(name) => host.name == *name,
                 On::Any(glob) => {
@@ -205,6 +208,10 @@ impl Book {
             self.again_since(at, now);
             return elsewhere;
         }
+        // The roster may have been lost, and the host may still have its lease.
+        if host.is_none() && self.restored.is_some_and(|began| now.tick.since(began) < STRANGER) {
+            return false;
+        }
         // What is fenced was stopped by its host before the lease was over.
         let fenced = run.terms.failover && !run.terms.finish;
         if run.cancelled && (fenced || host.is_none()) {
@@ -217,14 +224,47 @@ impl Book {
             self.again(at, now);
             return true;
         }
-        let limit = run.terms.timeout.map_or(0, millis).saturating_add(LOST_AFTER);
-        let waited = run.since.tick(now).map_or(i64::MAX, |since| now.tick.0.saturating_sub(since.0));
-        if host.is_none() || waited > limit {
+        if host.is_none() || self.has_waited(at, now) > 0 {
             let mut run = self.runs[at].clone();
             self.unknown(&mut run, now);
             self.runs[at] = run;
         }
         false
+    }
+
+    /// The host of a run beats, but its agent may be silent, or be none any more. Whether the run left it.
+    fn neglected(&mut self, at: usize, now: &Now) -> bool {
+        let run = &*self.runs[at];
+        if run.state == State::Queued {
+            let agent = self.agents.iter().find(|agent| agent.host == run.host);
+            if self.left(at, now) <= 0 {
+                self.end(at, State::Expired, "it was not started in time", now);
+            } else if agent.is_some_and(|agent| agent.mute) {
+                // It was never offered: nobody else knows of it.
+                let elsewhere = matches!(run.on, On::Any(_));
+                self.again_since(at, now);
+                return elsewhere;
+            }
+            return false;
+        }
+        let agent = self.agents.iter().find(|agent| agent.host == run.host);
+        let heard = agent.map(|agent| agent.heard).or(self.restored);
+        let silent = heard.map_or(i64::MAX, |heard| now.tick.0.saturating_sub(heard.0));
+        if silent > LOST_AFTER && self.has_waited(at, now) > 0 {
+            let mut run = self.runs[at].clone();
+            self.unknown(&mut run, now);
+            self.runs[at] = run;
+        }
+        false
+    }
+
+    /// For how long a run has been waited for beyond all that it may take, in milliseconds; negative before.
+    fn has_waited(&self, at: usize, now: &Now) -> i64 {
+        let run = &*self.runs[at];
+        let limit = run.terms.timeout.map_or(0, millis).saturating_add(LOST_AFTER);
+        // Before the clock is set nobody knows how long a run of an earlier boot has lasted.
+        let waited = run.since.tick(now).map_or(0, |since| now.tick.0.saturating_sub(since.0));
+        waited.saturating_sub(limit)
     }
 
     /// The host of a run has been told that it goes. Whether the run left it.
@@ -273,8 +313,7 @@ impl Book {
             let what = if run.job.is_empty() { run.what.text() } else { &run.job };
             let entry = (run.key.id, what.to_owned(), run.host.clone());
             match told.iter_mut().find(|(host, _)| host == from) {
-                Some((_, runs)) if runs.len() < MAX_NAMED => runs.push(entry),
-                Some(_) => {}
+                Some((_, runs)) => runs.push(entry),
                 None => told.push((from, vec![entry])),
             }
         }

@@ -243,3 +243,121 @@ fn calls_wait_for_room() {
     assert_eq!(server.book.step(&[], &at(2), &Zone::utc()).calls.len(), 1);
     assert!(server.run(key.id).since.tick(&at(2)).is_some_and(|since| since - Duration::ZERO == at(2).tick));
 }
+
+#[test]
+fn a_call_is_no_matter_of_the_agent_on_the_same_machine() {
+    let hook = crate::config::plan::WebhookPlan {
+        url: crate::secret::Secret::new("http://127.0.0.1:1/"),
+        method: crate::config::plan::Method::Get,
+        headers: Vec::new(),
+        body: None,
+        answers: String::new(),
+        wait: String::new(),
+    };
+    let mut server = Server::new(&[JobPlan { what: Task::Url(hook), ..job("call", Terms::default()) }], &["me"]);
+    let new = New::Defined { name: "call".to_owned(), on: None };
+    let id = server.book.add(&new, &[], &at(1), 1).unwrap()[0];
+    let key = server.book.step(&server.hosts, &at(1), &Zone::utc()).calls[0].0;
+    // It is not told by the agent, and does not depend on it.
+    server.beat("me", &[], 200);
+    assert_eq!(server.run(id).state, State::Running);
+    assert_eq!(server.beat("me", &[key], 201).cancel, [id]);
+    assert_eq!(server.run(id).state, State::Running);
+}
+
+#[test]
+fn a_run_ends_even_if_the_agent_of_its_host_is_gone() {
+    let mut server = Server::new(&[job("a", Terms::default())], &["w"]);
+    let id = server.ask("a", 1);
+    server.taken(id, 2);
+    server.book.mute("w", &at(100));
+    let day = 86_400;
+    server.step(day);
+    assert_eq!(server.run(id).state, State::Running);
+    server.step(day + 10);
+    assert_eq!(server.run(id).state, State::Lost);
+    // What was not offered yet goes elsewhere; nothing new goes there.
+    let mut server = Server::new(&[job("a", Terms::default()), job("b", Terms::default())], &["w"]);
+    let id = server.ask("a", 1);
+    assert_eq!(server.run(id).host, "w");
+    server.book.mute("w", &at(30));
+    server.step(30);
+    assert_eq!(server.run(id).host, "w", "another client may have spoken for it");
+    server.hosts.push(host("x"));
+    server.beat("x", &[], 90);
+    server.book.mute("w", &at(100));
+    server.step(100);
+    assert_eq!(server.run(id).host, "x");
+    assert_eq!(server.ask("b", 101), server.book.runs().find(|run| run.host == "x" && run.job == "b").unwrap().key.id);
+    // And what nobody asks for any more expires.
+    server.step(1000);
+    assert!(server.book.runs().all(|run| run.state == State::Expired));
+}
+
+#[test]
+fn a_lost_roster_moves_nothing_at_once() {
+    let mut server = Server::new(&[job("a", Terms { failover: true, ..Terms::default() })], &["w"]);
+    let id = server.ask("a", 1);
+    server.taken(id, 2);
+    let runs = saved::write_runs(&mut server.book.runs.iter(), &at(3));
+    let mut again = Server { book: Book::default(), hosts: vec![host("x")], seq: 0 };
+    assert!(again.book.restore("jobs/01.json", &runs, &at(4)));
+    again.book.define(&[job("a", Terms { failover: true, ..Terms::default() })], "me", &at(4));
+    again.beat("x", &[], 5);
+    again.step(5);
+    assert_eq!((again.run(id).state, &*again.run(id).host), (State::Running, "w"));
+    again.beat("x", &[], 700);
+    again.step(700);
+    assert_eq!(&*again.run(id).host, "x");
+}
+
+#[test]
+fn only_what_fits_the_reply_was_sent() {
+    let message = ["work ", &"\"".repeat(1000)].concat();
+    let mut server = Server::new(&[], &[]);
+    server.hosts.push(host("w"));
+    let hear = |server: &mut Server, secs| {
+        server.seq += 1;
+        let says = Says { takes: vec!["work \u{2026}".to_owned()], runs: Vec::new() };
+        server.book.heard("w", &Beat { boot: "boot", run: "run", seq: server.seq }, &says, &at(secs))
+    };
+    hear(&mut server, 0);
+    for n in 0..8 {
+        let on = Where::One(On::Any("*".to_owned()));
+        let new = New::Once { message: message.clone(), on, due: at(0).wall };
+        server.book.add(&new, &server.hosts, &at(0), n + 1).unwrap();
+    }
+    server.step(1);
+    let orders = hear(&mut server, 2);
+    let read = Orders::read(["{\"work\":", &orders.to_json(), "}"].concat().as_bytes()).unwrap();
+    assert!(!read.offers.is_empty() && read.offers.len() < 8);
+    assert_eq!(read.offers.len(), server.book.runs().filter(|run| run.state == State::Sent).count());
+}
+
+#[test]
+fn what_is_left_out_every_minute_is_told_once() {
+    let cron = "* * * * *";
+    let plan = JobPlan {
+        cron: Some((cron.to_owned(), Schedule::parse(cron).unwrap())),
+        overlap: Overlap::Skip,
+        ..job("a", Terms::default())
+    };
+    let mut server = Server::new(&[plan], &["w"]);
+    let mut told = 0;
+    let mut key = None;
+    for minute in 1..60 {
+        let secs = minute * 60;
+        if minute == 30 {
+            server.done(key.unwrap(), End::Succeeded, secs - 1);
+            key = None;
+        }
+        told += server.step(secs).news.iter().filter(|news| matches!(news, News::Skipped { .. })).count();
+        if let Some(key) = key {
+            server.beat("w", &[key], secs);
+        } else {
+            let open = server.book.runs().find(|run| !run.state.is_final()).unwrap().key.id;
+            key = Some(server.taken(open, secs));
+        }
+    }
+    assert_eq!(told, 2);
+}

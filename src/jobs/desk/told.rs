@@ -13,6 +13,9 @@ const MAX_WHY: usize = 300;
 /// Bytes of a job's name or message in a message.
 const MAX_NAME: usize = 100;
 
+/// Runs that one message of a move names.
+const MAX_NAMED: usize = 20;
+
 /// What a run is called: its job, or its message.
 pub fn name_of(run: &Run) -> &str {
     if run.job.is_empty() { run.what.text() } else { &run.job }
@@ -55,17 +58,25 @@ pub fn event(news: &News, me: &str, now: Tick) -> Option<Event> {
         News::Moved { from, runs } => {
             let list: Vec<String> = runs
                 .iter()
+                .take(MAX_NAMED)
                 .map(|(_, name, to)| [&*short(name), " → ", if to.is_empty() { "?" } else { to }].concat())
                 .collect();
+            let more = if runs.len() > MAX_NAMED { ", …" } else { "" };
             let parts: Vec<Vec<u8>> = runs.iter().map(|(id, ..)| id.0.to_be_bytes().to_vec()).collect();
             let mut hashed: Vec<&[u8]> = vec![b"moved", from.as_bytes()];
             hashed.extend(parts.iter().map(|part| &**part));
             let event = Event::new(Kind::JobMoved, Id::of(&hashed), from.clone(), Moment::at(now, &here()));
-            Some(event.with(Field::Count, Fact::Number(runs.len() as i64)).with_text(Field::Job, list.join(", ")))
+            Some(
+                event.with(Field::Count, Fact::Number(runs.len() as i64)).with_text(Field::Job, list.join(", ") + more),
+            )
         }
-        News::Skipped { job } => {
+        News::Skipped { job, why } => {
             let id = Id::of(&[b"skipped", job.as_bytes()]);
-            Some(Event::new(Kind::JobSkipped, id, me, Moment::at(now, &here())).with_text(Field::Job, short(job)))
+            Some(
+                Event::new(Kind::JobSkipped, id, me, Moment::at(now, &here()))
+                    .with_text(Field::Job, short(job))
+                    .with_text(Field::Reason, &**why),
+            )
         }
     }
 }
@@ -92,7 +103,7 @@ pub fn said(news: &News) -> String {
             .concat()
         }
         News::Moved { from, runs } => [&runs.len().to_string(), " jobs left ", from].concat(),
-        News::Skipped { job } => ["job ", job, " is left out: its last run has not ended"].concat(),
+        News::Skipped { job, why } => ["job ", job, " is left out until one of its runs can begin: ", why].concat(),
     }
 }
 
