@@ -119,13 +119,17 @@ impl Desk {
     /// outlive its lease ends.
     pub fn reload(&self, plan: Option<&AgentPlan>) {
         let (allow, most) = plan.map_or_else(Default::default, |plan| (plan.allow.clone(), plan.most));
+        let server = plan.and_then(|plan| plan.server.clone());
+        let mut known = lock(&self.0.server);
         let mut hands = lock(&self.0.hands);
         hands.allow(allow, most);
-        if plan.is_none() {
+        if *known != server {
+            // Nobody prolongs the lease of the old one, which is no lease of the new one.
             hands.end_fenced();
         }
         drop(hands);
-        *lock(&self.0.server) = plan.and_then(|plan| plan.server.clone());
+        *known = server;
+        drop(known);
         self.0.bell.ring();
         self.0.parts.carry.ring();
     }
@@ -139,6 +143,7 @@ impl Desk {
     pub fn take(&self, offer: &Offer) {
         let orders = Orders { offers: vec![offer.clone()], ..Orders::default() };
         lock(&self.0.hands).ordered(&orders, tick(), NO_LEASE, &clock::now());
+        self.0.say_refused();
         self.0.bell.ring();
     }
 
@@ -179,19 +184,40 @@ impl Agent for Desk {
     fn ordered(&self, server: &str, orders: &Orders, sent: Tick, lease: Duration) {
         if self.0.serves(server) && self.0.takes_turn() {
             let (lease, fenced) = {
+                // A reload to another server comes before or after this, not in between.
+                let known = lock(&self.0.server);
+                if known.as_deref() != Some(server) {
+                    return;
+                }
                 let mut hands = lock(&self.0.hands);
                 hands.ordered(orders, sent, lease, &clock::now());
                 hands.lease()
             };
+            self.0.say_refused();
             for (_, leash) in lock(&self.0.running).iter().filter(|(key, _)| fenced.contains(key)) {
                 leash.lease(lease);
             }
             self.0.bell.ring();
         }
     }
+
+    fn leaves(&self) {
+        let me = std::thread::current().id();
+        let mut turn = lock(&self.0.turn);
+        if turn.is_some_and(|(speaker, _)| speaker == me) {
+            *turn = None;
+        }
+    }
 }
 
 impl Shared {
+    /// What is refused is never begun, and has no other line.
+    fn say_refused(&self) {
+        for (key, words) in lock(&self.hands).refused() {
+            log::info!("job {} is not begun: {words}", key.id);
+        }
+    }
+
     fn serves(&self, server: &str) -> bool {
         !self.parts.stop.is_stopped() && lock(&self.server).as_deref() == Some(server)
     }
@@ -300,6 +326,11 @@ impl Shared {
             }
         }
         lock(&self.hands).prepared(begin.key);
+        // A program is ended by its leash; a call that was sent cannot be taken back.
+        let over = matches!(begin.work, Work::Call(..)) && leash.cut(Tick(i64::MAX)) <= tick();
+        if over {
+            return self.ended(refused(begin.key, ""));
+        }
         let done = match &begin.work {
             Work::Run(start) => self.run(begin, start, leash),
             Work::Call(url, timeout) => Some(self.call(begin.key, url, *timeout)),

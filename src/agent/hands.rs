@@ -40,6 +40,8 @@ pub struct Hands {
     seen: Vec<Key>,
     /// Jobs that were prepared since this program started.
     prepared: Vec<String>,
+    /// What was not begun, as far as that has not been said.
+    refused: Vec<(Key, String)>,
     /// Until when this host's work is its own.
     lease: Tick,
     /// Number of the last change, and of the last one that is on disk.
@@ -193,8 +195,9 @@ impl Hands {
         keys
     }
 
-    /// Ends all that must be over when the lease is, as if it were.
+    /// Ends all that must be over when the lease is, which is over: another server grants its own.
     pub fn end_fenced(&mut self) {
+        self.lease = Tick::default();
         for hold in self.held.iter_mut().filter(|hold| hold.fenced) {
             if hold.step == Step::Running {
                 hold.step = Step::Ending(End::Fenced);
@@ -212,6 +215,11 @@ impl Hands {
     pub fn look_again(&self) -> Option<Duration> {
         let fenced = |hold: &Hold| hold.fenced && matches!(hold.step, Step::Running | Step::Taken(..));
         self.held.iter().any(fenced).then_some(WATCH_FENCED)
+    }
+
+    /// What was answered without being begun since this was last asked, with a few words about each.
+    pub fn refused(&mut self) -> Vec<(Key, String)> {
+        std::mem::take(&mut self.refused)
     }
 
     /// The name of the job of a run.
@@ -302,6 +310,11 @@ impl Hands {
             Ok(_) => Step::Ended(Box::new(refusal(key, "it came too late"))),
             Err(done) => Step::Ended(Box::new(done)),
         };
+        if let Step::Ended(done) = &step
+            && self.refused.len() < MAX_IDS
+        {
+            self.refused.push((key, done.words()));
+        }
         let (job, fenced) = (offer.job.clone(), offer.fenced);
         self.held.push(Hold { key, job, fenced, since: self.changed, told: None, step });
         self.seen.retain(|seen| seen.id != key.id);

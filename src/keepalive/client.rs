@@ -204,6 +204,9 @@ impl Beater {
             }
         };
         let result = self.goodbye(&reason);
+        if let Some(agent) = self.agent() {
+            agent.leaves();
+        }
         lock(&self.shared.status).farewell = Some(reason);
         lock(&self.shared.orders).ended = Some(result.map_err(|e| e.to_string()));
         self.shared.ended.notify_all();

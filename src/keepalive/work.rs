@@ -152,6 +152,9 @@ pub trait Agent: Send + Sync {
     /// What the server ordered in its answer to a beat that was sent at `sent`, and how long this host's work stays its
     /// own from then on.
     fn ordered(&self, server: &str, orders: &Orders, sent: Tick, lease: Duration);
+
+    /// The client of this thread ends: another one may speak for the agent at once.
+    fn leaves(&self);
 }
 
 /// What gives out jobs, as the connections of the server see it. Nothing in it waits for a disk.

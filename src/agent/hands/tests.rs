@@ -122,3 +122,29 @@ fn damage_is_seen() {
     }
     assert!(is_journal(br#"{"seen":[],"held":[]}"#));
 }
+
+#[test]
+fn the_lease_of_one_server_is_none_of_another() {
+    let mut hands = hands(None);
+    hands.ordered(&orders(vec![offer(key(1, 1), true)]), at(0).tick, Duration::from_secs(300), &at(0));
+    save(&mut hands);
+    hands.begin(&at(1)).unwrap();
+    hands.end_fenced();
+    assert_eq!(hands.to_end(&at(2)), [key(1, 1)]);
+    assert_eq!(hands.ended(Done { end: End::Failed, ..done(key(1, 1), "") }), "fenced");
+    hands.ordered(&orders(vec![offer(key(2, 1), true)]), at(3).tick, LEASE, &at(3));
+    save(&mut hands);
+    hands.begin(&at(4)).unwrap();
+    assert_eq!(hands.to_end(&at(30)), [key(2, 1)]);
+}
+
+#[test]
+fn what_is_refused_is_said_once() {
+    let mut hands = hands(None);
+    let other = Offer { message: "reboot".to_owned(), ..offer(key(1, 1), false) };
+    hands.ordered(&orders(vec![other.clone(), offer(key(2, 1), false)]), at(0).tick, LEASE, &at(0));
+    hands.ordered(&orders(vec![other]), at(1).tick, LEASE, &at(1));
+    let said = hands.refused();
+    assert!(said.len() == 1 && said[0].0 == key(1, 1) && said[0].1.starts_with("refused: \"reboot\""), "{said:?}");
+    assert!(hands.refused().is_empty());
+}
