@@ -71,7 +71,7 @@ pub fn expand(template: &str, fields: &[(&str, String)], add: &mut dyn FnMut(&mu
 }
 
 /// Characters that change the direction of the text after them.
-fn is_bidi(c: char) -> bool {
+pub fn is_bidi(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -1,6 +1,7 @@
 //! What agents say, and what they are answered.
 
 use super::{Agent, Book, MAX_EPOCH};
+use crate::alert::clean::{clean, is_bidi};
 use crate::clock::{Now, Wall, millis};
 use crate::event::Moment;
 use crate::jobs::run::{On, Run, State, What};
@@ -31,7 +32,7 @@ impl Book {
     /// how long a Sent run may still be started is counted from now, which is after the beat was sent.
     pub fn heard(&mut self, host: &str, beat: &Beat<'_>, says: &Says, now: &Now) -> Orders {
         let mut orders = Orders::default();
-        let boot = crate::alert::clean::clean(beat.boot, MAX_BOOT);
+        let boot = clean(beat.boot, MAX_BOOT);
         if !self.acknowledge(host, beat, says, &mut orders) {
             return orders;
         }
@@ -81,7 +82,7 @@ impl Book {
             return;
         }
         let mut kept = done.clone();
-        (kept.out, kept.why) = (shown(&kept.out), shown(&kept.why));
+        (kept.out, kept.why) = (shown(&kept.out), clean(&kept.why, MAX_OUT));
         kept.took = kept.took.clamp(0, MAX_TOOK);
         run.done = Some(kept);
         let spent = run.key.epoch >= MAX_EPOCH;
@@ -247,11 +248,12 @@ impl Book {
     }
 }
 
-/// The last of what a run said, in lines without control characters: it is shown on terminals.
+/// The last of what a run said, in lines without control characters and without those that turn
+/// text round: it is shown on terminals.
 fn shown(text: &str) -> String {
     let mut from = text.len().saturating_sub(MAX_OUT);
     while !text.is_char_boundary(from) {
         from += 1;
     }
-    text[from..].chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    text[from..].chars().map(|c| if c.is_control() && c != '\n' || is_bidi(c) { ' ' } else { c }).collect()
 }

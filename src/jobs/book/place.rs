@@ -310,6 +310,10 @@ impl Book {
         let mut told: Vec<(&str, Vec<Left>)> = Vec::new();
         for (from, at) in left {
             let run = &*self.runs[*at];
+            // What came back to where it was has not moved.
+            if run.host == *from {
+                continue;
+            }
             let what = if run.job.is_empty() { run.what.text() } else { &run.job };
             let entry = (run.key.id, what.to_owned(), run.host.clone());
             match told.iter_mut().find(|(host, _)| host == from) {

@@ -92,7 +92,7 @@ impl Server {
 
     fn done(&mut self, key: Key, end: End, secs: i64) {
         let host = self.run(key.id).host;
-        let done = Done { key, end, code: None, took: 1, out: "a\u{1b}[31m\nb".to_owned(), why: String::new() };
+        let done = Done { key, end, code: None, took: 1, out: "a\u{1b}[31m\nb".to_owned(), why: "x\ny".to_owned() };
         self.book.done(&host, &done, &at(secs));
     }
 }
@@ -127,7 +127,8 @@ fn an_acknowledgement_names_what_is_held() {
     server.step(68);
     assert_eq!(server.beat("w", &[second], 69).acks, [id]);
     let run = server.run(id);
-    assert_eq!((run.state, &*run.done.unwrap().out), (State::Succeeded, "a [31m\nb"));
+    let done = run.done.unwrap();
+    assert_eq!((run.state, &*done.out, &*done.why), (State::Succeeded, "a [31m\nb", "x y"));
 }
 
 #[test]
@@ -360,4 +361,20 @@ fn what_is_left_out_every_minute_is_told_once() {
         }
     }
     assert_eq!(told, 2);
+}
+
+#[test]
+fn what_comes_back_to_its_host_is_not_told_as_moved() {
+    let mut server = Server::new(&[job("a", Terms { failover: true, ..Terms::default() })], &["w"]);
+    let id = server.ask("a", 1);
+    let key = server.taken(id, 2);
+    server.done(key, End::Fenced, 3);
+    assert_eq!(server.step(3).news, []);
+    assert_eq!((server.run(id).state, &*server.run(id).host), (State::Queued, "w"));
+    let key = server.taken(id, 4);
+    server.hosts = vec![host("w"), host("x")];
+    server.hosts[0].leaving = true;
+    server.beat("x", &[], 5);
+    server.done(key, End::Cancelled, 5);
+    assert!(matches!(&server.step(5).news[..], [News::Moved { from, runs }] if from == "w" && runs[0].2 == "x"));
 }

@@ -63,7 +63,9 @@ pub fn event(news: &News, me: &str, now: Tick) -> Option<Event> {
                 .collect();
             let more = if runs.len() > MAX_NAMED { ", …" } else { "" };
             let parts: Vec<Vec<u8>> = runs.iter().map(|(id, ..)| id.0.to_be_bytes().to_vec()).collect();
-            let mut hashed: Vec<&[u8]> = vec![b"moved", from.as_bytes()];
+            // Each time is an incident of its own.
+            let time = here().wall.0.to_be_bytes();
+            let mut hashed: Vec<&[u8]> = vec![b"moved", from.as_bytes(), &time];
             hashed.extend(parts.iter().map(|part| &**part));
             let event = Event::new(Kind::JobMoved, Id::of(&hashed), from.clone(), Moment::at(now, &here()));
             Some(
@@ -71,7 +73,7 @@ pub fn event(news: &News, me: &str, now: Tick) -> Option<Event> {
             )
         }
         News::Skipped { job, why } => {
-            let id = Id::of(&[b"skipped", job.as_bytes()]);
+            let id = Id::of(&[b"skipped", job.as_bytes(), &here().wall.0.to_be_bytes()]);
             Some(
                 Event::new(Kind::JobSkipped, id, me, Moment::at(now, &here()))
                     .with_text(Field::Job, short(job))
