@@ -97,3 +97,20 @@ fn what_is_fenced_ends_with_the_agent_and_moves() {
     assert_eq!(site.wait_state(&id, &["cancelled", "lost", "failed", "succeeded"]), "cancelled");
     apart(&lives(&dir));
 }
+
+#[test]
+fn a_reload_in_the_middle_leaves_what_is_fenced_its_lease() {
+    let dir = TempDir::new();
+    let (agent, job) = ticking(&dir);
+    // Longer than a lease.
+    let site = Site::start(1, &job.replace("tick 100000", "tick 130"), &agent);
+    let id = site.add(&["run", "tick"]).remove(0);
+    wait_for("its work", || (!lives(&dir).is_empty()).then_some(()));
+    // The client is replaced by another one.
+    let file = site.dir.join("w0/config.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("period = 1\n", "period = 2\n")).unwrap();
+    assert!(site.agents[0].ask(&["reload"]).status.success());
+    assert_eq!(site.wait_state(&id, &["cancelled", "lost", "failed", "succeeded"]), "succeeded");
+    assert_eq!(lives(&dir).len(), 1);
+}
