@@ -250,6 +250,7 @@ impl Shared {
                 let Some(begin) = begin else { break };
                 self.begin(begin);
             }
+            self.say_refused();
             let wait = if failing { Some(WRITE_WAIT) } else { lock(&self.hands).look_again() };
             self.bell.wait(wait.unwrap_or(IDLE));
         }

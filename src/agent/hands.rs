@@ -139,7 +139,7 @@ impl Hands {
                 return Some(*begin);
             }
             let (key, why) = (hold.key, if now.tick < until { "the lease was over" } else { "it came too late" });
-            self.ended(refusal(key, why));
+            self.not_begun(refusal(key, why));
         }
     }
 
@@ -276,12 +276,20 @@ impl Hands {
         self.saved = self.saved.max(number);
     }
 
+    /// A run ends before it was begun.
+    fn not_begun(&mut self, done: Done) {
+        let (key, words) = (done.key, self.ended(done));
+        if self.refused.len() < MAX_IDS {
+            self.refused.push((key, words));
+        }
+    }
+
     fn end_on_request(&mut self, id: Id) {
         let Some(hold) = self.held.iter_mut().find(|hold| hold.key.id == id) else { return };
         match &hold.step {
             Step::Taken(..) => {
                 let key = hold.key;
-                self.ended(Done { end: End::Cancelled, ..refusal(key, "") });
+                self.not_begun(Done { end: End::Cancelled, ..refusal(key, "") });
             }
             Step::Running => hold.step = Step::Ending(End::Cancelled),
             Step::Ending(_) | Step::Ended(_) => {}

@@ -21,6 +21,9 @@ pub const MAX_TAKES: (usize, usize) = (64, 2048);
 /// Bytes of a result once it is encoded.
 pub const MAX_RESULT: usize = 12 * 1024;
 
+/// Bytes of a job's name in an offer: an agent remembers many.
+const MAX_NAME: usize = 128;
+
 /// Which attempt of which run, under which assignment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Key {
@@ -316,7 +319,7 @@ impl Offer {
         let prepare = json::list(value, "prepare").iter().map(|message| Some(message.as_str()?.to_owned()));
         Some(Offer {
             key: read_key(value)?,
-            job: json::text(value, "job")?.to_owned(),
+            job: json::text(value, "job").filter(|job| job.len() <= MAX_NAME)?.to_owned(),
             message: json::text(value, "message")?.to_owned(),
             left: json::int(value, "left")?,
             timeout: json::int(value, "timeout"),
@@ -419,6 +422,8 @@ mod tests {
         let body = ["{\"ok\":true,\"work\":", &orders.to_json(), "}"].concat();
         assert_eq!(Orders::read(body.as_bytes()), Some(orders));
         assert_eq!(Orders::read(b"{\"ok\":true}"), None);
+        let long = body.replace("backup\",\"message", &["x".repeat(200), "\",\"message".to_owned()].concat());
+        assert_eq!(Orders::read(long.as_bytes()).unwrap().offers, []);
     }
 
     #[test]

@@ -147,4 +147,7 @@ fn what_is_refused_is_said_once() {
     let said = hands.refused();
     assert!(said.len() == 1 && said[0].0 == key(1, 1) && said[0].1.starts_with("refused: \"reboot\""), "{said:?}");
     assert!(hands.refused().is_empty());
+    let back = Orders { cancel: vec![Id(2)], ..Orders::default() };
+    hands.ordered(&back, at(2).tick, LEASE, &at(2));
+    assert_eq!(hands.refused(), [(key(2, 1), "cancelled".to_owned())]);
 }
