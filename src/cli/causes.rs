@@ -53,7 +53,9 @@ pub fn causes(known: &Known<'_>) -> Vec<String> {
         });
     }
     let listed = says(&["whitelist", "white list", "not allow", "not on the bot's list", "白名单"]);
-    if let Some(address) = address_in(known.why).filter(|_| listed || says(&[" ip"])) {
+    // What comes first is the name of the service, which may be an address.
+    let said = known.why.split_once(": ").map_or(known.why, |(_, said)| said);
+    if let Some(address) = address_in(said).filter(|_| listed || says(&[" ip"])) {
         lines.push(["the service saw ", &address.to_string(), ": that is the address to put on its list"].concat());
     } else if listed {
         lines.push(
@@ -66,10 +68,12 @@ pub fn causes(known: &Known<'_>) -> Vec<String> {
     }
     let removed =
         ["http 404", "http 410", "token invalid", "token is not exist", "invalid webhook", "chat not found", "kicked"];
-    if says(&removed) {
+    // A reason that ends in brackets says itself what to do.
+    let guess = !known.why.ends_with(')');
+    if guess && says(&removed) {
         lines.push("nothing is at that address: was the bot removed, or the address cut?".to_owned());
     }
-    if says(&["http 401", "http 403"]) {
+    if guess && says(&["http 401", "http 403"]) {
         lines.push("the token or the secret is wrong, or has expired".to_owned());
     }
     if let Some((proxy, from)) = known.proxy.as_ref().filter(|_| !why.is_empty()) {
@@ -112,6 +116,7 @@ mod tests {
             (why("errcode 60020: not allow to access from your ip, from ip: 203.0.113.9, more"), "saw 203.0.113.9:"),
             (why("310000: ip 2001:db8::7 not in whitelist"), "saw 2001:db8::7:"),
             (why("19022: Ip Not Allowed"), "has outside"),
+            (why("192.0.2.1: code 19022: Ip Not Allowed"), "has outside"),
             (why("h: the name does not resolve"), "resolver"),
             (why("h: HTTP 404: no such hook"), "removed"),
             (why("19001: param invalid: incoming webhook access token invalid"), "removed"),
@@ -123,7 +128,8 @@ mod tests {
             let lines = causes(&known);
             assert!(lines.len() == 1 && lines[0].contains(want), "{known:?}: {lines:?}");
         }
-        for nothing in ["", "h: no connection", "h: HTTP 500"] {
+        let hinted = "h: HTTP 403: M_FORBIDDEN (invite the user of the token into the room)";
+        for nothing in ["", "h: no connection", "h: HTTP 500", hinted] {
             assert_eq!(causes(&why(nothing)), [""; 0]);
         }
     }
