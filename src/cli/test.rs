@@ -36,13 +36,14 @@ pub fn run(plan: &Plan, names: &[String], kind: Sample) -> ExitCode {
     let channels: Vec<&ChannelPlan> = plan.channels.iter().filter(chosen).collect();
     // The place of the log is the daemon's; here it is the terminal.
     let sent: Vec<&ChannelPlan> = channels.iter().copied().filter(|plan| plan.kind != ChannelKind::Log).collect();
-    let mut outcomes = attempt::all(&sent, &message, &zone).into_iter();
+    // A service that keeps each incident by itself never gets a digest.
+    let single = |plan: &&ChannelPlan| message.form == Form::Digest && channel::is_apart(plan);
+    let (apart, others): (Vec<&ChannelPlan>, Vec<&ChannelPlan>) = sent.into_iter().partition(single);
+    let mut outcomes = attempt::all(&others, &message, &zone);
+    outcomes.extend(attempt::all(&apart, &first_of(&message), &zone));
     let mut all = true;
     for plan in channels {
-        let outcome = match plan.kind {
-            ChannelKind::Log => None,
-            _ => outcomes.next(),
-        };
+        let outcome = outcomes.iter().position(|outcome| outcome.name == plan.name).map(|at| outcomes.remove(at));
         let delivered = outcome.unwrap_or(Outcome {
             name: plan.name.clone(),
             verdict: Verdict::Delivered,
@@ -52,6 +53,12 @@ pub fn run(plan: &Plan, names: &[String], kind: Sample) -> ExitCode {
         say(&report(plan, &delivered, &message, &zone));
     }
     if all { ExitCode::SUCCESS } else { EXIT_FAILURE.into() }
+}
+
+/// The first member of a message, by itself.
+fn first_of(message: &Message) -> Message {
+    let members: Vec<_> = message.members.iter().take(1).cloned().collect();
+    Message { id: members.first().map_or(message.id, |event| event.id), form: Form::One, members }
 }
 
 fn message(kind: Sample, host: &str, now: &Now) -> Message {

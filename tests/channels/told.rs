@@ -401,3 +401,17 @@ fn a_test_uses_the_words_of_any_kind() {
         assert!(told.contains("[TEST] ") && told.contains(want), "{told}");
     }
 }
+
+#[test]
+fn a_service_that_keeps_incidents_is_tested_with_one() {
+    let service = FakeHttp::start(|_| Answer::status(202, r#"{"status":"success"}"#));
+    let dir = TempDir::new();
+    let section =
+        format!("[alert.pagerduty]\nserver = \"{}\"\nrouting_key = \"{}\"\n", service.url(""), "0".repeat(32));
+    let file = file(&dir, &section);
+    let output = run(&["--config", &file, "test", "--kind", "digest"]);
+    let text = printed(&output);
+    println!("{text}");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert_eq!(service.asked().len(), 1);
+}
