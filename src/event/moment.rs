@@ -18,6 +18,10 @@ pub struct Moment {
     pub about: bool,
 }
 
+/// Two clocks are not read at once, and clocks are slewed: what differs by less than a second, in milliseconds, is the
+/// time that was written first, so that a message has one time at every attempt.
+const SAME: u64 = 1000;
+
 /// The boot of moments that came as wall time. Real ones use the same 63 bits; one in 2⁶³ is taken for it.
 const NO_BOOT: Boot = Boot(u64::MAX >> 1);
 
@@ -38,11 +42,13 @@ impl Moment {
 
     /// The wall time as far as it is known now; `None` if the clock of that boot was never set.
     pub fn wall(&self, now: &Now) -> Option<Wall> {
-        let wall = if self.boot == now.boot {
-            Wall(now.wall.0.saturating_sub(now.tick.0.saturating_sub(self.tick.0)))
-        } else {
-            self.wall
-        };
+        let mut wall = self.wall;
+        if self.boot == now.boot {
+            let seen = Wall(now.wall.0.saturating_sub(now.tick.0.saturating_sub(self.tick.0)));
+            if seen.0.abs_diff(wall.0) >= SAME {
+                wall = seen;
+            }
+        }
         wall.is_set().then_some(wall)
     }
 
@@ -93,6 +99,16 @@ mod tests {
         assert_eq!(moment.wall(&next_boot), None);
         assert_eq!(moment.refreshed(&NOW).wall(&next_boot), Some(Wall(1_800_000_001_000)));
         assert_eq!(moment.refreshed(&NOW).tick(&next_boot), Some(Tick(5 - 159_000)));
+    }
+
+    #[test]
+    fn the_time_of_a_moment_is_the_same_at_every_look() {
+        let moment = Moment::at(Tick(50_000), &NOW);
+        let wall = moment.wall(&NOW).unwrap();
+        for (drift, seen) in [(1, 0), (-1, 0), (999, 0), (1000, 1000), (-5000, -5000)] {
+            let later = Now { tick: Tick(90_000), wall: Wall(NOW.wall.0 + 30_000 + drift), boot: Boot(7) };
+            assert_eq!(moment.wall(&later), Some(Wall(wall.0 + seen)), "{drift}");
+        }
     }
 
     #[test]
