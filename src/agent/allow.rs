@@ -130,7 +130,8 @@ impl AllowPlan {
             && self.urls.iter().any(|prefix| url.starts_with(prefix))
         {
             if climbs(url) {
-                return Answer::Refuse([&*quoted(url), ": ", UPWARDS].concat());
+                // The address may hold a password, and this text goes far.
+                return Answer::Refuse([&*quoted(URL), ": ", UPWARDS].concat());
             }
             return Answer::Call(url.to_owned(), self.timeout);
         }
@@ -322,11 +323,11 @@ mod tests {
             ("backup db -x", "where: \"-x\": begins with -"),
             ("url https://example.com/hooks/x", "calls https://example.com/hooks/x"),
             ("url https://example.com/", "\"url\": not allowed here"),
-            ("url https://example.com/hooks/../x", "\"https://example.com/hooks/../x\": leads upwards"),
-            ("url https://example.com/hooks/%2E./x", "\"https://example.com/hooks/%2E./x\": leads upwards"),
-            ("url https://example.com/hooks/..%2fx", "\"https://example.com/hooks/..%2fx\": leads upwards"),
-            ("url https://example.com/hooks/..\\x", "\"https://example.com/hooks/"),
-            ("url https://example.com/hooks/%252e%252e/x", "\"https://example.com/hooks/%252e%252e/x\": leads upwards"),
+            ("url https://example.com/hooks/../x", "\"url\": leads upwards"),
+            ("url https://example.com/hooks/%2E./x", "\"url\": leads upwards"),
+            ("url https://example.com/hooks/..%2fx", "\"url\": leads upwards"),
+            ("url https://example.com/hooks/..\\x", "\"url\": leads upwards"),
+            ("url https://example.com/hooks/%252e%252e/x", "\"url\": leads upwards"),
             ("url https://example.com/hooks/a..b/x", "calls https://example.com/hooks/a..b/x"),
             ("url https://example.com/hooks/x y", "\"url\": not allowed here"),
             ("free\nreboot", "the message holds a control character"),

@@ -248,7 +248,7 @@ impl Shared {
         let zone = setting.zone.clone().unwrap_or_else(Zone::utc);
         let due = lock(&self.book).step(&hosts, &now, &zone);
         for news in due.news {
-            let event = event(&news, &setting.me, now.tick);
+            let event = event(&news, &setting.me, &now);
             let posted = event.is_none_or(|event| self.parts.board.post(Some(event), After::Nothing));
             match &news {
                 News::Ended(run) if !posted => lock(&self.book).untold(run.key.id),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::clock::{self, Tick};
+use crate::agent::allow::URL;
+use crate::alert::channel::http::host_of;
+use crate::alert::clean::clean;
+use crate::clock::Now;
 use crate::event::{Event, Fact, Field, Id, Kind, Moment};
 use crate::jobs::book::News;
 use crate::jobs::run::{Notify, Run, State};
@@ -22,8 +25,8 @@ pub fn name_of(run: &Run) -> &str {
 }
 
 /// The event that tells of it, if anybody wants to know.
-pub fn event(news: &News, me: &str, now: Tick) -> Option<Event> {
-    let here = || clock::now();
+pub fn event(news: &News, me: &str, now: &Now) -> Option<Event> {
+    let at = Moment::at(now.tick, now);
     match news {
         News::Ended(run) => {
             let kind = match run.state {
@@ -64,18 +67,18 @@ pub fn event(news: &News, me: &str, now: Tick) -> Option<Event> {
             let more = if runs.len() > MAX_NAMED { ", …" } else { "" };
             let parts: Vec<Vec<u8>> = runs.iter().map(|(id, ..)| id.0.to_be_bytes().to_vec()).collect();
             // Each time is an incident of its own.
-            let time = here().wall.0.to_be_bytes();
+            let time = now.wall.0.to_be_bytes();
             let mut hashed: Vec<&[u8]> = vec![b"moved", from.as_bytes(), &time];
             hashed.extend(parts.iter().map(|part| &**part));
-            let event = Event::new(Kind::JobMoved, Id::of(&hashed), from.clone(), Moment::at(now, &here()));
+            let event = Event::new(Kind::JobMoved, Id::of(&hashed), from.clone(), at);
             Some(
                 event.with(Field::Count, Fact::Number(runs.len() as i64)).with_text(Field::Job, list.join(", ") + more),
             )
         }
         News::Skipped { job, why } => {
-            let id = Id::of(&[b"skipped", job.as_bytes(), &here().wall.0.to_be_bytes()]);
+            let id = Id::of(&[b"skipped", job.as_bytes(), &now.wall.0.to_be_bytes()]);
             Some(
-                Event::new(Kind::JobSkipped, id, me, Moment::at(now, &here()))
+                Event::new(Kind::JobSkipped, id, me, at)
                     .with_text(Field::Job, short(job))
                     .with_text(Field::Reason, &**why),
             )
@@ -88,7 +91,7 @@ pub fn said(news: &News) -> String {
     match news {
         News::Ended(run) => {
             let why = run.done.as_ref().map(Done::words).filter(|words| words != run.state.name());
-            let why = why.map(|why| ["; ", &crate::alert::clean::clean(&why, MAX_WHY)].concat()).unwrap_or_default();
+            let why = why.map(|why| ["; ", &clean(&why, MAX_WHY)].concat()).unwrap_or_default();
             let host = if run.host.is_empty() { "" } else { " on " };
             [
                 "job ",
@@ -109,6 +112,27 @@ pub fn said(news: &News) -> String {
     }
 }
 
+/// A name or a message, fit for a log and for people. Of an address only the host: the rest may be a password.
 fn short(text: &str) -> String {
-    crate::alert::clean::clean(text, MAX_NAME)
+    match text.split_once(' ') {
+        Some((URL, url)) => [URL, " ", &clean(host_of(url.trim_start()), MAX_NAME)].concat(),
+        _ => clean(text, MAX_NAME),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_not_told() {
+        for (text, want) in [
+            ("url https://me:pw@example.com/hooks/token?x=1", "url example.com"),
+            ("url  http://[::1]:80/token", "url ::1"),
+            ("backup db", "backup db"),
+            ("url", "url"),
+        ] {
+            assert_eq!(short(text), want);
+        }
+    }
 }
