@@ -17,7 +17,7 @@ use crate::clock::{self, Tick, millis, tick};
 use crate::event::Id;
 use crate::fetch::{self, Fetch, Request};
 use crate::keepalive::carry::Carry;
-use crate::keepalive::work::{Agent, Done, End, Key, Offer, Orders, Says};
+use crate::keepalive::work::{Agent, Done, End, Key, LATER, Offer, Orders, Says};
 use crate::resolve::Resolver;
 use crate::run::store::{Job, Written, hand};
 use crate::run::threads::{Bell, HTTP_STACK, SMALL_STACK, Stop, lock, spawn};
@@ -310,7 +310,8 @@ impl Shared {
         log::info!("job {} (attempt {}) begins", key.id, key.attempt);
         let shared = Arc::clone(self);
         if let Err(error) = spawn("run", HTTP_STACK, move || shared.carry_out(&begin, &leash)) {
-            self.ended(refused(key, &["no thread for it: ", &error.to_string()].concat()));
+            let why = ["no thread for it: ", &error.to_string()].concat();
+            self.ended(Done { code: Some(LATER), ..refused(key, &why) });
         }
     }
 
@@ -319,10 +320,12 @@ impl Shared {
         for (message, start) in &begin.prepare {
             let Some(done) = self.run(begin, start, leash) else { return self.left(begin.key) };
             if done.end != End::Succeeded {
-                let code =
-                    done.code.map_or_else(|| done.why.clone(), |code| ["exit code ", &code.to_string()].concat());
+                // Only what could not be begun may go better later.
+                let later = done.code.filter(|_| done.end == End::Refused);
+                let exited = done.code.filter(|_| later.is_none());
+                let code = exited.map_or_else(|| done.why.clone(), |code| ["exit code ", &code.to_string()].concat());
                 let why = ["prepare ", &crate::config::problem::quoted(message), ": ", &code].concat();
-                self.ended(Done { end: End::Refused, why, ..done });
+                self.ended(Done { end: End::Refused, code: later, why, ..done });
                 return;
             }
         }
@@ -371,7 +374,7 @@ impl Shared {
             exec::End::TimedOut => (End::TimedOut, None, "not done in time, killed".to_owned()),
             exec::End::Stopped if !begin.fenced => return None,
             exec::End::Stopped => (End::Fenced, None, "the agent was ended".to_owned()),
-            exec::End::Failed(error) if exec::is_passing(&error) => (End::Refused, None, error.to_string()),
+            exec::End::Failed(error) if exec::is_passing(&error) => (End::Refused, Some(LATER), error.to_string()),
             exec::End::Failed(error) => (End::Failed, None, [&start.argv[0], ": ", &error.to_string()].concat()),
         };
         let (head, tail) = (lines(&ran.head), lines(&ran.tail));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::agent::allow::{AllowPlan, Answer, Start};
 use crate::clock::{Now, Tick};
 use crate::event::Id;
-use crate::keepalive::work::{Done, End, Held, Key, MAX_IDS, MAX_TAKES, Offer, Orders, Phase, Says};
+use crate::keepalive::work::{Done, End, Held, Key, LATER, MAX_IDS, MAX_TAKES, Offer, Orders, Phase, Says};
 
 /// Keys that are remembered.
 const MAX_SEEN: usize = 1000;
@@ -139,7 +139,7 @@ impl Hands {
                 return Some(*begin);
             }
             let (key, why) = (hold.key, if now.tick < until { "the lease was over" } else { "it came too late" });
-            self.not_begun(refusal(key, why));
+            self.not_begun(Done { code: Some(LATER), ..refusal(key, why) });
         }
     }
 
@@ -315,7 +315,7 @@ impl Hands {
         self.changed += 1;
         let step = match judged {
             Ok(begin) if now.tick < until => Step::Taken(Box::new(begin), until),
-            Ok(_) => Step::Ended(Box::new(refusal(key, "it came too late"))),
+            Ok(_) => Step::Ended(Box::new(Done { code: Some(LATER), ..refusal(key, "it came too late") })),
             Err(done) => Step::Ended(Box::new(done)),
         };
         if let Step::Ended(done) = &step

@@ -86,6 +86,9 @@ pub struct Change {
 /// The queue. It lives beside the roster under the same lock, so that a change and its number are one step.
 #[derive(Default, Debug)]
 pub struct Pending {
+    /// Up to this number all changes are done with, or on disk. Whoever has no state to save with a change waits for it
+    /// before it saves that the change is told.
+    pub settled: u64,
     last: u64,
     queue: VecDeque<Change>,
     overheard: Vec<Event>,

@@ -1,26 +1,26 @@
 //! The book of jobs: what is to run, where it is, and what became of it. Pure; see [`crate::jobs`].
 
 mod add;
+mod ends;
 mod fire;
 mod heard;
+mod news;
 mod place;
 
 use crate::clock::{Now, Tick, Wall};
 use crate::event::{Id, Moment};
 use crate::jobs::run::{Run, State, What};
 use crate::jobs::{HostView, JobPlan, saved};
-use crate::keepalive::work::{Done, End, Key};
+use crate::keepalive::work::Key;
 use crate::zone::Zone;
 pub use add::takes;
 pub use fire::Job;
+pub use news::{MAX_NAMED, NOTES, News, Note, Told, read_notes};
 
 /// Runs that have not ended.
 pub const MAX_OPEN: usize = 20_000;
 /// URLs that are called at once.
 pub const MAX_CALLS: usize = 4;
-/// Ended runs that are kept in all, of one job, and for how long, in milliseconds.
-const MAX_ENDED: (usize, usize) = (1000, 50);
-const KEEP_ENDED: i64 = 7 * 86_400_000;
 /// Files that runs are spread over, by their ids.
 pub const SHEETS: u64 = 64;
 /// Assignments of one run: what ends every host that takes it, or is handed back for ever, is given up.
@@ -34,6 +34,8 @@ pub struct Book {
     me: String,
     /// When this book was read from disk, if it was.
     restored: Option<Tick>,
+    /// When it began to work.
+    began: Option<Tick>,
     jobs: Vec<Job>,
     /// In the order of their ids.
     #[expect(clippy::vec_box, reason = "one that comes in between moves pointers, not runs")]
@@ -47,9 +49,15 @@ pub struct Book {
     fired: (bool, bool),
     /// How often something changed: so far, as far as it is being written, as far as it is on disk.
     changes: (u64, u64, u64),
-    news: Vec<News>,
+    /// What is to be told besides ends; and whether that differs from what is on disk, or is being written.
+    notes: Vec<Note>,
+    notes_dirty: (bool, bool),
+    /// The disk does not take the book.
+    failing: bool,
     /// Runs that their hosts handed back: the host, and which.
     moved: Vec<(String, Id)>,
+    /// Calls that go on although their runs have ended.
+    hanging: Vec<Key>,
 }
 
 /// What is known of an agent from its beats. It is not kept over a restart: the next beat says it again.
@@ -61,32 +69,18 @@ struct Agent {
     owed: Vec<Key>,
     /// Run and number of its last beat: one that was held up on its way says nothing any more.
     beat: (String, u64),
-    /// When it last said anything.
+    /// When it last said anything, and since when it speaks without a pause.
     heard: Tick,
+    talks: Tick,
+    /// It could not take a run: until when it is given no new one, and how often that was so since it took one.
+    rests: Tick,
+    rested: u32,
     /// The last beat of its host came without a word of it.
     mute: bool,
 }
 
-/// What there is to tell.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum News {
-    /// A run has come to its end.
-    Ended(Box<Run>),
-    /// Runs left a host that is gone or goes.
-    Moved {
-        /// The host.
-        from: String,
-        /// The runs: id, job or message, and the new host, if there is one yet.
-        runs: Vec<(Id, String, String)>,
-    },
-    /// A firing was left out; of those that follow it nothing is said until one runs again.
-    Skipped {
-        /// The job.
-        job: String,
-        /// Why.
-        why: String,
-    },
-}
+/// A run that left its host: job or message, and the new host.
+type Left = (String, String);
 
 /// What [`Book::step`] wants done.
 #[derive(Default, Debug)]
@@ -112,6 +106,7 @@ impl Book {
     /// Takes in the definitions of the configuration, at the start and after a reload. `me` is this server's name.
     pub fn define(&mut self, jobs: &[JobPlan], me: &str, now: &Now) {
         me.clone_into(&mut self.me);
+        self.began.get_or_insert(now.tick);
         let mut kept = std::mem::take(&mut self.jobs);
         for plan in jobs {
             let before = kept.iter().position(|job| job.plan.name == plan.name).map(|at| kept.remove(at));
@@ -129,6 +124,11 @@ impl Book {
             self.jobs = jobs;
             return true;
         }
+        if file == NOTES {
+            let Some(notes) = read_notes(bytes) else { return false };
+            self.notes = notes;
+            return true;
+        }
         let Some(runs) = saved::read_runs(bytes) else { return false };
         self.restored = Some(now.tick);
         for mut run in runs {
@@ -137,12 +137,13 @@ impl Book {
                 run.state = State::Sent;
             }
             // A call that this program began is over with it.
-            if run.what == What::Url && matches!(run.state, State::Sent | State::Running) {
-                self.unknown(&mut run, now);
-            }
+            let called = run.what == What::Url && matches!(run.state, State::Sent | State::Running);
             let at = self.runs.partition_point(|other| other.key.id < run.key.id);
             if self.runs.get(at).is_none_or(|other| other.key.id != run.key.id) {
                 self.runs.insert(at, Box::new(run));
+                if called {
+                    self.unknown(at, "this server was ended during the call", now);
+                }
             }
         }
         true
@@ -176,26 +177,22 @@ impl Book {
             }
         }
         let calls = self.place(hosts, now, &mut next);
-        for at in 0..self.runs.len() {
-            let run = &*self.runs[at];
-            // First on disk, then told: what was told stays so.
-            if run.state.is_final() && !run.told && self.is_saved(run.key.id) {
-                self.news.push(News::Ended(self.runs[at].clone()));
-                self.runs[at].told = true;
-                self.touch(at);
-            }
-        }
+        let news = self.tell();
         self.clear(now);
-        Due { news: std::mem::take(&mut self.news), calls, next: Tick(next) }
+        Due { news, calls, next: Tick(next) }
     }
 
     /// The files that changed since they were last asked for, and a number for [`Book::saved`]. Nothing while the last
     /// ones are not known to be on disk.
     pub fn sheets(&mut self, now: &Now) -> (u64, Vec<Sheet>) {
-        if self.writing.1 != 0 || self.fired.1 {
+        if self.writing.1 != 0 || self.fired.1 || self.notes_dirty.1 {
             return (self.writing.0, Vec::new());
         }
         let mut sheets = Vec::new();
+        // Before the runs: what they have done already nobody would tell.
+        if self.notes_dirty.0 {
+            sheets.push(self.notes_sheet(now));
+        }
         for number in 0..SHEETS {
             if self.dirty >> number & 1 == 1 {
                 let runs = || self.runs.iter().filter(|run| run.key.id.0 % SHEETS == number);
@@ -209,6 +206,7 @@ impl Book {
         self.changes.1 = self.changes.0;
         self.writing = (self.writing.0 + 1, std::mem::take(&mut self.dirty));
         self.fired = (false, self.fired.0);
+        self.notes_dirty = (false, self.notes_dirty.0);
         (self.writing.0, sheets)
     }
 
@@ -222,14 +220,22 @@ impl Book {
         } else {
             self.dirty |= self.writing.1;
             self.fired.0 |= self.fired.1;
+            self.notes_dirty.0 |= self.notes_dirty.1;
         }
+        self.failing = !ok;
         self.writing.1 = 0;
         self.fired.1 = false;
+        self.notes_dirty.1 = false;
+    }
+
+    /// The disk is too slow: what is to be told waits for it no longer.
+    pub fn stalls(&mut self) {
+        self.failing = true;
     }
 
     /// What [`Book::sheets`] gave under this number was handed to nobody: whether there was nothing.
     pub fn saved_nothing(&mut self, number: u64) -> bool {
-        let nothing = self.writing.1 == 0 && !self.fired.1;
+        let nothing = self.writing.1 == 0 && !self.fired.1 && !self.notes_dirty.1;
         self.saved(number, nothing);
         nothing
     }
@@ -246,19 +252,13 @@ impl Book {
 
     /// Whether everything is on disk.
     pub fn is_clean(&self) -> bool {
-        self.dirty == 0 && self.writing.1 == 0 && self.fired == (false, false)
+        let other = self.fired == (false, false) && self.notes_dirty == (false, false);
+        self.dirty == 0 && self.writing.1 == 0 && other
     }
 
     /// How often something changed so far, and how much of that is on disk.
     pub fn changes(&self) -> (u64, u64) {
         (self.changes.0, self.changes.2)
-    }
-
-    /// The end of a run could not be handed on: it is given again.
-    pub fn untold(&mut self, id: Id) {
-        if let Some(at) = self.find(id) {
-            self.runs[at].told = false;
-        }
     }
 
     /// Names of the hosts that have runs which have not ended.
@@ -274,7 +274,7 @@ impl Book {
 
     /// Whether everything is on disk, and every end was handed on.
     pub fn is_settled(&self) -> bool {
-        self.is_clean() && self.runs.iter().all(|run| run.told || !run.state.is_final())
+        self.is_clean() && self.is_handed_on()
     }
 
     /// Whether a run is on disk as it is here.
@@ -303,77 +303,6 @@ impl Book {
     fn redefined(&mut self) {
         self.fired.0 = true;
         self.changes.0 += 1;
-    }
-
-    /// A run has come to its end.
-    fn end(&mut self, at: usize, state: State, why: &str, now: &Now) {
-        let run = &mut *self.runs[at];
-        run.state = state;
-        run.since = Moment::at(now.tick, now);
-        if !why.is_empty() {
-            let done = run.done.get_or_insert_with(|| Done {
-                key: run.key,
-                end: End::Refused,
-                code: None,
-                took: 0,
-                out: String::new(),
-                why: String::new(),
-            });
-            why.clone_into(&mut done.why);
-        }
-        self.touch(at);
-    }
-
-    /// Nobody knows whether a run, or its attempt, was carried out: it is tried again if it may run twice.
-    fn unknown(&mut self, run: &mut Run, now: &Now) {
-        run.since = Moment::at(now.tick, now);
-        self.dirty |= 1 << (run.key.id.0 % SHEETS);
-        self.changes.0 += 1;
-        if run.terms.idempotent && !run.cancelled && run.key.epoch < MAX_EPOCH {
-            run.key.attempt += 1;
-            run.state = State::Queued;
-            run.host.clear();
-            run.boot.clear();
-            run.back = false;
-        } else {
-            run.state = State::Lost;
-        }
-    }
-
-    /// Takes out what has ended long ago, or is more than is kept.
-    fn clear(&mut self, now: &Now) {
-        let age = |run: &Run| run.since.tick(now).map_or(0, |since| now.tick.0.saturating_sub(since.0));
-        let mut gone: Vec<Id> = Vec::new();
-        let ended: Vec<&Run> = self.runs.iter().map(|run| &**run).filter(|run| run.told).collect();
-        if !ended.is_empty() {
-            let order = crate::order::order(ended.len(), &|a, b| age(ended[a]) < age(ended[b]));
-            let mut kept: Vec<(&str, usize)> = Vec::new();
-            let mut all = 0;
-            for at in order {
-                let run = ended[at];
-                let of_job = match kept.iter_mut().find(|(job, _)| *job == run.job) {
-                    Some((_, count)) => {
-                        *count += 1;
-                        *count
-                    }
-                    None => {
-                        kept.push((&run.job, 1));
-                        1
-                    }
-                };
-                all += 1;
-                let of_job = if run.job.is_empty() { 0 } else { of_job };
-                if all > MAX_ENDED.0 || of_job > MAX_ENDED.1 || age(run) > KEEP_ENDED {
-                    gone.push(run.key.id);
-                }
-            }
-        }
-        for id in gone {
-            if let Some(at) = self.find(id) {
-                self.touch(at);
-                self.runs.remove(at);
-            }
-        }
     }
 }
 

@@ -12,11 +12,10 @@ use crate::alert::Parcel;
 use crate::alert::pending::After;
 use crate::clock::{self, Tick, millis, tick};
 use crate::event::Id;
-use crate::jobs::book::{Book, MAX_CALLS, News};
+use crate::jobs::book::{Book, MAX_CALLS};
 use crate::jobs::call;
 pub use crate::jobs::desk::told::name_of;
 use crate::jobs::desk::told::{event, said};
-use crate::jobs::run::State;
 use crate::jobs::{HostView, JobPlan, New};
 use crate::keepalive::host::Standing;
 use crate::keepalive::work::{Beat, Done, End, Giver, Key, Orders, Says};
@@ -227,15 +226,23 @@ impl Shared {
                     log::warn!("the book of jobs cannot be written: no job is given out until it can");
                 }
                 failing = !written;
+                if !written {
+                    lock(&self.book).stalls();
+                }
                 for (key, job) in calls {
-                    self.call(key, &job, &setting);
+                    // What is not on disk is not called: after a crash nobody would know of it.
+                    if written {
+                        self.call(key, &job, &setting);
+                    } else {
+                        lock(&self.book).not_called(key, &clock::now());
+                    }
                 }
                 // What has ended is told once it is on disk, which is to be written in turn.
                 if failing || lock(&self.book).is_settled() {
                     break;
                 }
             }
-            let waits = lock(&self.book).runs().any(|run| !run.told && run.state != State::Waiting);
+            let waits = lock(&self.book).waits();
             self.bell.wait(if failing || waits { LOOK } else { next.since(tick()) });
         }
         // What came last is worth a try; nothing is offered any more that it could contradict.
@@ -246,14 +253,25 @@ impl Shared {
     fn step(&self, setting: &Setting) -> (Tick, Vec<(Key, String)>) {
         let (hosts, now) = (self.hosts(None), clock::now());
         let zone = setting.zone.clone().unwrap_or_else(Zone::utc);
-        let due = lock(&self.book).step(&hosts, &now, &zone);
-        for news in due.news {
-            let event = event(&news, &setting.me, &now);
-            let posted = event.is_none_or(|event| self.parts.board.post(Some(event), After::Nothing));
-            match &news {
-                News::Ended(run) if !posted => lock(&self.book).untold(run.key.id),
-                _ => log::info!("{}", said(&news)),
+        let settled = self.parts.board.lock().pending.settled;
+        let due = {
+            let mut book = lock(&self.book);
+            book.told(settled);
+            book.step(&hosts, &now, &zone)
+        };
+        for news in &due.news {
+            // What nobody wants to know has the number 0.
+            let number = match event(news, &setting.me) {
+                Some(event) => self.parts.board.lock().pending.push(Some(event), After::Nothing),
+                None => Some(0),
+            };
+            lock(&self.book).posted(news.id(), number);
+            if number.is_some() {
+                log::info!("{}", said(news));
             }
+        }
+        if !due.news.is_empty() {
+            self.parts.board.wake();
         }
         (due.next, due.calls)
     }

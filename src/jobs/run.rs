@@ -36,14 +36,18 @@ pub struct Run {
     pub refused: Vec<String>,
     /// Somebody wants it ended.
     pub cancelled: bool,
+    /// Since when its host is told so.
+    pub ordered: Option<Moment>,
     /// Its host is asked to hand it back.
     pub back: bool,
     /// Boot id of the host when it was first offered there.
     pub boot: String,
     /// What became of its last attempt.
     pub done: Option<Done>,
-    /// Its end has been handed on to be told.
+    /// Its end is told, or with what is to be told on disk.
     pub told: bool,
+    /// Its end has been handed on to be told, under this number; 0 if it has not. Not kept over a restart.
+    pub telling: u64,
 }
 
 /// What is to be run.

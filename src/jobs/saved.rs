@@ -67,6 +67,9 @@ fn write_run(run: &Run, out: &mut Writer, now: &Now) {
             out.key(key).flag(true);
         }
     }
+    if let Some(ordered) = run.ordered {
+        ordered.refreshed(now).write(out.key("ordered"));
+    }
     if let Some(done) = &run.done {
         write_done(done, out.key("done"));
     }
@@ -97,6 +100,11 @@ fn read_run(value: &Value) -> Option<Run> {
         back: json::flag(value, "back"),
         boot: text("boot"),
         told: json::flag(value, "told"),
+        telling: 0,
+        ordered: match value.get("ordered") {
+            Some(ordered) => Some(Moment::read(ordered)?),
+            None => None,
+        },
         done: match value.get("done") {
             Some(done) => Some(read_done(done)?),
             None => None,

@@ -21,6 +21,10 @@ pub const MAX_TAKES: (usize, usize) = (64, 2048);
 /// Bytes of a result once it is encoded.
 pub const MAX_RESULT: usize = 12 * 1024;
 
+/// The `code` of a refusal that passes, such as too many open files: `EX_TEMPFAIL` of `sysexits.h`. Without it the host
+/// does not take the run at all.
+pub const LATER: i32 = 75;
+
 /// Bytes of a job's name in an offer: an agent remembers many.
 const MAX_NAME: usize = 128;
 
@@ -93,7 +97,7 @@ pub enum End {
     Cancelled,
     /// It was killed because the lease was over; somebody else may run it.
     Fenced,
-    /// This host does not take it: not listed, not allowed, too late. It has not begun.
+    /// This host does not take it: not listed, not allowed; or, with the code [`LATER`], not now. It has not begun.
     Refused,
     /// The agent was ended while it ran: perhaps it did all, perhaps nothing.
     Unknown,

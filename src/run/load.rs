@@ -161,7 +161,7 @@ pub fn load(dir: &Path, small: &[&str], hosts_ok: fn(&[u8]) -> bool) -> Loaded {
 #[cfg(feature = "jobs")]
 fn work(files: &mut Files, loaded: &mut Loaded) {
     use crate::agent::{desk, hands};
-    use crate::jobs::{book::SHEETS, saved};
+    use crate::jobs::{book, book::SHEETS, saved};
     loaded.journals =
         [desk::JOURNAL, desk::QUEUE_JOURNAL].map(|file| files.checked(file, &mut |bytes| hands::is_journal(bytes)));
     for number in 0..SHEETS {
@@ -169,6 +169,9 @@ fn work(files: &mut Files, loaded: &mut Loaded) {
         if let Some(bytes) = files.checked(&file, &mut |bytes| saved::read_runs(bytes).is_some()) {
             loaded.book.push((file, bytes));
         }
+    }
+    if let Some(bytes) = files.checked(book::NOTES, &mut |bytes| book::read_notes(bytes).is_some()) {
+        loaded.book.push((book::NOTES.to_owned(), bytes));
     }
     let fired = ["jobs/", saved::FIRED].concat();
     if let Some(bytes) = files.checked(&fired, &mut |bytes| saved::read_jobs(bytes).is_some()) {

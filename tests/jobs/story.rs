@@ -1,6 +1,6 @@
 //! Single stories, step by step.
 
-use interrupt_callback::jobs::book::News;
+use interrupt_callback::jobs::book::{News, Told};
 use interrupt_callback::jobs::run::{On, State, Terms};
 use interrupt_callback::jobs::{New, Where};
 
@@ -65,7 +65,7 @@ fn a_fenced_run_moves_when_its_host_is_cut_off_and_never_overlaps() {
     world.hosts[first].cut = false;
     world.pass(1_000_000);
     assert_eq!((world.run(id).state, world.deeds.len()), (State::Succeeded, 2));
-    assert!(world.news.iter().any(|news| matches!(news, News::Moved { runs, .. } if runs[0].0 == id)));
+    assert!(world.news.iter().any(|news| matches!(news, News::Note(note) if matches!(&note.what, Told::Moved { runs, .. } if runs[0].0 == "train"))));
 }
 
 #[test]

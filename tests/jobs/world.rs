@@ -379,6 +379,9 @@ impl World {
                 self.ended.entry(run.key.id.0).or_insert_with(|| run.clone());
             }
         }
+        // The outbox has what it is given.
+        due.news.iter().for_each(|news| book.posted(news.id(), Some(1)));
+        book.told(1);
         self.news.extend(due.news);
     }
 }

@@ -75,6 +75,12 @@ impl Outbox {
         self.records.iter().find(unsaved).map_or(self.finished.seq, |record| record.seq.saturating_sub(1))
     }
 
+    /// The number up to which all changes are on disk, or done with.
+    pub fn settled_seq(&self) -> u64 {
+        let unwritten = self.records.iter().find(|record| !record.written);
+        unwritten.map_or(self.finished.seq, |record| record.seq.saturating_sub(1))
+    }
+
     /// How many events are in memory only.
     pub fn unsaved(&self) -> usize {
         self.records.iter().filter(|record| !record.written).count()

@@ -49,17 +49,12 @@ impl Book {
         let id = Id::parse(which);
         let mut count = 0;
         for at in 0..self.runs.len() {
-            let run = &mut *self.runs[at];
+            let run = &*self.runs[at];
             if run.state.is_final() || Some(run.key.id) != id && (which.is_empty() || run.job != which) {
                 continue;
             }
             count += 1;
-            run.cancelled = true;
-            if run.state == State::Waiting || run.state == State::Queued {
-                self.end(at, State::Cancelled, "", now);
-            } else {
-                self.touch(at);
-            }
+            self.take_back(at, "", now);
         }
         let before = self.jobs.len();
         self.jobs.retain(|job| !job.by_hand || job.plan.name != which);
@@ -145,10 +140,12 @@ impl Book {
                 host: String::new(),
                 refused: Vec::new(),
                 cancelled: false,
+                ordered: None,
                 back: false,
                 boot: String::new(),
                 done: None,
                 told: false,
+                telling: 0,
             };
             let at = self.runs.partition_point(|other| other.key.id < id);
             self.runs.insert(at, Box::new(run));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Book, News};
+use super::Book;
 use crate::clock::{Now, Wall, millis};
 use crate::event::Id;
 use crate::jobs::cron::Schedule;
@@ -86,18 +86,13 @@ impl Book {
             Overlap::Queue => open.iter().any(|at| waits(&self.runs[*at])),
             Overlap::Kill => {
                 for at in open {
-                    self.runs[at].cancelled = true;
-                    if waits(&self.runs[at]) {
-                        self.end(at, State::Cancelled, "the next run of this job is due", now);
-                    } else {
-                        self.touch(at);
-                    }
+                    self.take_back(at, "the next run of this job is due", now);
                 }
                 false
             }
         };
         if skipped {
-            self.leave_out(place, NOT_ENDED.to_owned());
+            self.leave_out(place, NOT_ENDED.to_owned(), now);
             return;
         }
         let what = match &plan.what {
@@ -107,15 +102,16 @@ impl Book {
         // The same firing has the same id whoever reckons it: after a crash between the two writes it is not run twice.
         match self.spread(&plan.name, &what, &plan.on, plan.terms, (due, now), hosts, 0) {
             Ok(_) => self.jobs[place].left_out = false,
-            Err(why) => self.leave_out(place, why),
+            Err(why) => self.leave_out(place, why, now),
         }
     }
 
     /// A firing is left out. What fires every minute behind a run that hangs is told once.
-    fn leave_out(&mut self, place: usize, why: String) {
-        let job = &mut self.jobs[place];
-        if !std::mem::replace(&mut job.left_out, true) {
-            self.news.push(News::Skipped { job: job.plan.name.clone(), why });
+    fn leave_out(&mut self, place: usize, why: String, now: &Now) {
+        let job = &self.jobs[place];
+        if !job.left_out {
+            let name = job.plan.name.clone();
+            self.jobs[place].left_out = self.skipped(&name, why, now);
         }
     }
 

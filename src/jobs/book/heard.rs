@@ -1,11 +1,13 @@
 //! What agents say, and what they are answered.
 
+use std::time::Duration;
+
 use super::{Agent, Book, MAX_EPOCH};
 use crate::alert::clean::{clean, is_bidi};
-use crate::clock::{Now, Wall, millis};
+use crate::clock::{Now, Tick, Wall, millis};
 use crate::event::Moment;
 use crate::jobs::run::{On, Run, State, What};
-use crate::keepalive::work::{Beat, Done, End, Held, MAX_IDS, MAX_OFFERS, Offer, Orders, Phase, Says};
+use crate::keepalive::work::{Beat, Done, End, Held, LATER, MAX_IDS, MAX_OFFERS, Offer, Orders, Phase, Says};
 
 /// Agents that are remembered; as many as there are names in a roster.
 const MAX_AGENTS: usize = 10_000;
@@ -20,6 +22,11 @@ const LATE: i64 = 10_000;
 /// An agent that was silent for so long, in milliseconds, is gone when its host beats without it: of two clients of one
 /// host only one speaks for it.
 const MUTE: i64 = 60_000;
+/// After a longer pause, in milliseconds, an agent speaks anew.
+const PAUSE: i64 = 300_000;
+/// What an agent that could not take a run is left alone for, and how often that is doubled: ten seconds to five minutes.
+const REST: Duration = Duration::from_secs(10);
+const MAX_DOUBLED: u32 = 5;
 /// Bytes of a boot id that are kept.
 const MAX_BOOT: usize = 64;
 /// The longest time that a run is believed to have taken, in milliseconds: a year.
@@ -36,11 +43,16 @@ impl Book {
         if !self.acknowledge(host, beat, says, &mut orders) {
             return orders;
         }
+        let mut talks = now.tick;
         if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host) {
+            if now.tick.0.saturating_sub(agent.heard.0) > PAUSE {
+                agent.talks = now.tick;
+            }
             (agent.heard, agent.mute) = (now.tick, false);
+            talks = agent.talks;
         }
         for held in &says.runs {
-            self.holds(host, held, &mut orders, now);
+            self.holds(host, held, talks, &mut orders, now);
         }
         for at in self.in_order(&|run| {
             let open = matches!(run.state, State::Queued | State::Sent | State::Running) && run.what != What::Url;
@@ -50,9 +62,7 @@ impl Book {
             if run.state != State::Running {
                 self.offer(at, &boot, &mut orders, now);
             } else if run.since.tick(now).is_none_or(|since| now.tick.0.saturating_sub(since.0) > FORGOTTEN) {
-                let mut run = run.clone();
-                self.unknown(&mut run, now);
-                *self.runs[at] = run;
+                self.unknown(at, "its host has it no more", now);
             }
         }
         orders
@@ -75,6 +85,9 @@ impl Book {
         {
             agent.owed.push(done.key);
         }
+        if host.is_empty() {
+            self.hanging.retain(|key| *key != done.key);
+        }
         let Some(at) = self.find(done.key.id) else { return };
         let run = &mut *self.runs[at];
         let its = if run.what == What::Url { host.is_empty() } else { run.host == host };
@@ -94,6 +107,11 @@ impl Book {
                 self.moved.push((host.to_owned(), done.key.id));
                 self.again(at, now);
             }
+            // It could not just now: somebody else may, or the same host in a while.
+            End::Refused if done.code == Some(LATER) && !spent && !run.cancelled => {
+                self.rest(host, now);
+                self.again_since(at, now);
+            }
             End::Refused => {
                 run.refused.push(host.to_owned());
                 let last = matches!(run.on, On::Host(_)) || run.refused.len() >= MAX_REFUSED || spent;
@@ -105,11 +123,7 @@ impl Book {
                     self.again(at, now);
                 }
             }
-            End::Unknown => {
-                let mut run = self.runs[at].clone();
-                self.unknown(&mut run, now);
-                self.runs[at] = run;
-            }
+            End::Unknown => self.unknown(at, "", now),
             End::Failed | End::TimedOut if !run.cancelled && run.key.attempt <= run.terms.retries => {
                 run.key.attempt += 1;
                 run.state = State::Waiting;
@@ -156,7 +170,7 @@ impl Book {
     }
 
     /// An agent holds a run.
-    fn holds(&mut self, host: &str, held: &Held, orders: &mut Orders, now: &Now) {
+    fn holds(&mut self, host: &str, held: &Held, talks: Tick, orders: &mut Orders, now: &Now) {
         let Some(at) = self.find(held.key.id) else {
             // This server does not know it, perhaps because its disk was lost. What runs is left alone.
             if held.phase == Phase::Accepted {
@@ -167,8 +181,8 @@ impl Book {
         let run = &mut *self.runs[at];
         let mine = run.host == host && run.key == held.key && !run.state.is_final() && run.what != What::Url;
         if !mine {
-            // A run that is lost may go on to its end; one that moved may not.
-            if run.state != State::Lost {
+            // A run that is lost may go on to its end, unless that is not wanted; one that moved may not.
+            if run.state != State::Lost || run.cancelled {
                 orders.cancel.push(held.key.id);
             }
             return;
@@ -177,14 +191,30 @@ impl Book {
             run.state = State::Running;
             run.since = Moment::at(now.tick, now);
             self.touch(at);
+            if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host) {
+                agent.rested = 0;
+            }
         }
+        self.overdue(at, talks, now);
         let run = &mut *self.runs[at];
         // What has begun and may not move stays where it is.
         run.back &= run.terms.failover;
         if run.cancelled {
             orders.cancel.push(run.key.id);
+            if run.ordered.is_none() {
+                run.ordered = Some(Moment::at(now.tick, now));
+                self.touch(at);
+            }
         } else if run.back {
             orders.back.push(run.key.id);
+        }
+    }
+
+    /// A host could not take what it was offered: nothing new goes there for a while, twice as long each time.
+    fn rest(&mut self, host: &str, now: &Now) {
+        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host) {
+            agent.rests = now.tick + REST * (1 << agent.rested.min(MAX_DOUBLED));
+            agent.rested += 1;
         }
     }
 
@@ -193,16 +223,14 @@ impl Book {
         let left = self.left(at, now);
         let run = &*self.runs[at];
         if run.state == State::Sent && !run.boot.is_empty() && run.boot != boot {
-            let mut run = run.clone();
-            self.unknown(&mut run, now);
-            *self.runs[at] = run;
+            self.unknown(at, "its host was rebooted before it said that it has it", now);
         } else if run.cancelled {
             self.end(at, State::Cancelled, "", now);
         } else if run.back {
             self.moved.push((run.host.clone(), run.key.id));
             self.again(at, now);
         } else if left <= -LATE {
-            self.end(at, State::Expired, "it was not started in time", now);
+            self.expire(at, super::place::LATE, now);
         } else if left > 0 && self.is_saved(run.key.id) && orders.offers.len() < MAX_OFFERS {
             let What::Message(message) = run.what.clone() else { return };
             let plan = self.jobs.iter().find(|job| job.plan.name == run.job);

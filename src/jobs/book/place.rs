@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Book, MAX_CALLS, MAX_EPOCH, News, takes};
+use super::{Book, Left, MAX_CALLS, MAX_EPOCH, takes};
 use crate::alert::route::glob_matches;
 use crate::clock::{Now, millis};
-use crate::event::{Id, Moment};
+use crate::event::Moment;
 use crate::jobs::HostView;
 use crate::jobs::allot::{Worker, choose};
 use crate::jobs::run::{On, State, What};
@@ -16,18 +16,19 @@ const LOST_AFTER: i64 = 24 * 3_600_000;
 /// A run of a host that the roster does not know is not taken from it so long after the start: longer than a lease.
 const STRANGER: Duration = Duration::from_secs(600);
 
+/// Why a run is lost, or not begun.
+const GONE: &str = "its host is gone";
+pub(super) const LATE: &str = "it was not started in time";
+
 /// Runs that one host has been given and that have not ended; others wait for room there.
 const MAX_LOAD: usize = 64;
 /// Different messages that nobody takes, as far as one step remembers them.
 const MAX_VAIN: usize = 64;
 
-/// A run that left its host: id, job or message, and the new host.
-type Left = (Id, String, String);
-
 /// A host as one step sees it.
 struct Spot<'a> {
     host: &'a HostView,
-    /// Place of its agent.
+    /// Place of its agent, if that can take something.
     agent: Option<usize>,
     /// Runs that it has.
     load: usize,
@@ -41,7 +42,7 @@ impl Book {
     /// Brings every run to where it belongs, which is the same whatever was missed before. `next` becomes the time when
     /// that may change by itself. Gives the URLs that are to be called.
     pub(super) fn place(&mut self, hosts: &[HostView], now: &Now, next: &mut i64) -> Vec<(Key, String)> {
-        let mut spots = self.spots(hosts);
+        let mut spots = self.spots(hosts, now, next);
         let mut left: Vec<(String, usize)> = Vec::new();
         for at in 0..self.runs.len() {
             let run = &*self.runs[at];
@@ -71,13 +72,13 @@ impl Book {
             left.extend(self.find(id).map(|at| (from, at)));
         }
         let calls = self.give_out(&mut spots, now, next);
-        self.tell_moves(&left);
+        self.tell_moves(&left, now);
         calls
     }
 
     /// Gives runs that are due and free to a host, or to this server's own calls.
     fn give_out(&mut self, spots: &mut [Spot<'_>], now: &Now, next: &mut i64) -> Vec<(Key, String)> {
-        let (mut calls, mut calling) = (Vec::new(), 0);
+        let (mut calls, mut calling) = (Vec::new(), self.hanging.len());
         // Jobs that have a run on a host, or in a call.
         let mut busy: Vec<usize> = Vec::new();
         for (at, run) in self.runs.iter().enumerate() {
@@ -105,7 +106,8 @@ impl Book {
             *next = (*next).min(now.tick.0.saturating_add(waits));
             let run = &*self.runs[at];
             if run.what == What::Url {
-                if calling >= MAX_CALLS {
+                // What cannot be noted is not called: nobody would know of it.
+                if calling >= MAX_CALLS || self.failing {
                     continue;
                 }
                 calling += 1;
@@ -151,18 +153,20 @@ impl Book {
         } else {
             let url = run.what == What::Url;
             let why = if url { "too many calls at once" } else { "no host that takes it was alive and free" };
-            self.end(at, State::Expired, why, now);
+            self.expire(at, why, now);
         }
     }
 
     /// The hosts in the order of their names, each with its agent and what it has to do.
-    fn spots<'a>(&self, hosts: &'a [HostView]) -> Vec<Spot<'a>> {
+    fn spots<'a>(&self, hosts: &'a [HostView], now: &Now, next: &mut i64) -> Vec<Spot<'a>> {
         let mut spots = Vec::with_capacity(hosts.len());
         for at in crate::order::order(hosts.len(), &|a, b| hosts[a].name < hosts[b].name) {
             spots.push(Spot { host: &hosts[at], agent: None, load: 0 });
         }
         for (at, agent) in self.agents.iter().enumerate() {
-            if let Some(spot) = find(&spots, &agent.host) {
+            if agent.rests > now.tick {
+                *next = (*next).min(agent.rests.0);
+            } else if let Some(spot) = find(&spots, &agent.host) {
                 spots[spot].agent = Some(at);
             }
         }
@@ -216,7 +220,7 @@ impl Book {
         let fenced = run.terms.failover && !run.terms.finish;
         if run.cancelled && (fenced || host.is_none()) {
             let state = if fenced { State::Cancelled } else { State::Lost };
-            self.end(at, state, "its host is gone", now);
+            self.end(at, state, GONE, now);
             return false;
         }
         let safe = fenced || run.terms.idempotent;
@@ -225,9 +229,7 @@ impl Book {
             return true;
         }
         if host.is_none() || self.has_waited(at, now) > 0 {
-            let mut run = self.runs[at].clone();
-            self.unknown(&mut run, now);
-            self.runs[at] = run;
+            self.unknown(at, GONE, now);
         }
         false
     }
@@ -238,7 +240,7 @@ impl Book {
         if run.state == State::Queued {
             let agent = self.agents.iter().find(|agent| agent.host == run.host);
             if self.left(at, now) <= 0 {
-                self.end(at, State::Expired, "it was not started in time", now);
+                self.expire(at, LATE, now);
             } else if agent.is_some_and(|agent| agent.mute) {
                 // It was never offered: nobody else knows of it.
                 let elsewhere = matches!(run.on, On::Any(_));
@@ -251,9 +253,7 @@ impl Book {
         let heard = agent.map(|agent| agent.heard).or(self.restored);
         let silent = heard.map_or(i64::MAX, |heard| now.tick.0.saturating_sub(heard.0));
         if silent > LOST_AFTER && self.has_waited(at, now) > 0 {
-            let mut run = self.runs[at].clone();
-            self.unknown(&mut run, now);
-            self.runs[at] = run;
+            self.unknown(at, "its host says nothing of its jobs any more", now);
         }
         false
     }
@@ -299,15 +299,15 @@ impl Book {
     }
 
     /// Takes a run from its host without giving it more time.
-    fn again_since(&mut self, at: usize, now: &Now) {
+    pub(super) fn again_since(&mut self, at: usize, now: &Now) {
         let since = self.runs[at].since;
         self.again(at, now);
         self.runs[at].since = since;
     }
 
     /// One message for each host that runs left.
-    fn tell_moves(&mut self, left: &[(String, usize)]) {
-        let mut told: Vec<(&str, Vec<Left>)> = Vec::new();
+    fn tell_moves(&mut self, left: &[(String, usize)], now: &Now) {
+        let mut told: Vec<(String, Vec<Left>)> = Vec::new();
         for (from, at) in left {
             let run = &*self.runs[*at];
             // What came back to where it was has not moved.
@@ -315,15 +315,14 @@ impl Book {
                 continue;
             }
             let what = if run.job.is_empty() { run.what.text() } else { &run.job };
-            let entry = (run.key.id, what.to_owned(), run.host.clone());
+            let entry = (what.to_owned(), run.host.clone());
             match told.iter_mut().find(|(host, _)| host == from) {
                 Some((_, runs)) => runs.push(entry),
-                None => told.push((from, vec![entry])),
+                None => told.push((from.clone(), vec![entry])),
             }
         }
         for (from, runs) in told {
-            let from = from.to_owned();
-            self.news.push(News::Moved { from, runs });
+            self.leaves(&from, runs, now);
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Single rules of the book; whole stories are in `tests/jobs`.
 
+mod ends;
+mod news;
+
 use std::time::Duration;
 
 use super::*;
@@ -7,7 +10,7 @@ use crate::clock::Boot;
 use crate::jobs::cron::Schedule;
 use crate::jobs::run::{On, Terms};
 use crate::jobs::{New, Overlap, Task, Where};
-use crate::keepalive::work::{Beat, Held, Orders, Phase, Says};
+use crate::keepalive::work::{Beat, Done, End, Held, LATER, Orders, Phase, Says};
 
 const START: i64 = 1_795_258_800_000;
 
@@ -65,8 +68,13 @@ impl Server {
         for _ in 0..3 {
             let (number, _) = self.book.sheets(&at(secs));
             self.book.saved(number, true);
-            due.news.append(&mut self.book.step(&self.hosts, &at(secs), &Zone::utc()).news);
+            let mut fresh = self.book.step(&self.hosts, &at(secs), &Zone::utc()).news;
+            fresh.iter().for_each(|news| self.book.posted(news.id(), Some(1)));
+            self.book.told(1);
+            due.news.append(&mut fresh);
         }
+        let (number, _) = self.book.sheets(&at(secs));
+        self.book.saved(number, true);
         due
     }
 
@@ -352,7 +360,12 @@ fn what_is_left_out_every_minute_is_told_once() {
             server.done(key.unwrap(), End::Succeeded, secs - 1);
             key = None;
         }
-        told += server.step(secs).news.iter().filter(|news| matches!(news, News::Skipped { .. })).count();
+        told += server
+            .step(secs)
+            .news
+            .iter()
+            .filter(|news| matches!(news, News::Note(Note { what: Told::Skipped { .. }, .. })))
+            .count();
         if let Some(key) = key {
             server.beat("w", &[key], secs);
         } else {
@@ -376,5 +389,7 @@ fn what_comes_back_to_its_host_is_not_told_as_moved() {
     server.hosts[0].leaving = true;
     server.beat("x", &[], 5);
     server.done(key, End::Cancelled, 5);
-    assert!(matches!(&server.step(5).news[..], [News::Moved { from, runs }] if from == "w" && runs[0].2 == "x"));
+    let news = server.step(5).news;
+    let [News::Note(Note { what: Told::Moved { from, count: 1, runs }, .. })] = &news[..] else { panic!("{news:?}") };
+    assert_eq!((&**from, &runs[..]), ("w", &[("a".to_owned(), "x".to_owned())][..]));
 }

@@ -5,19 +5,15 @@ use std::time::Duration;
 use crate::agent::allow::URL;
 use crate::alert::channel::http::host_of;
 use crate::alert::clean::clean;
-use crate::clock::Now;
-use crate::event::{Event, Fact, Field, Id, Kind, Moment};
-use crate::jobs::book::News;
+use crate::event::{Event, Fact, Field, Kind};
+use crate::jobs::book::{MAX_NAMED, News, Note, Told};
 use crate::jobs::run::{Notify, Run, State};
-use crate::keepalive::work::Done;
+use crate::keepalive::work::{Done, End};
 
 /// Bytes of a reason in the log.
 const MAX_WHY: usize = 300;
 /// Bytes of a job's name or message in a message.
 const MAX_NAME: usize = 100;
-
-/// Runs that one message of a move names.
-const MAX_NAMED: usize = 20;
 
 /// What a run is called: its job, or its message.
 pub fn name_of(run: &Run) -> &str {
@@ -25,8 +21,7 @@ pub fn name_of(run: &Run) -> &str {
 }
 
 /// The event that tells of it, if anybody wants to know.
-pub fn event(news: &News, me: &str, now: &Now) -> Option<Event> {
-    let at = Moment::at(now.tick, now);
+pub fn event(news: &News, me: &str) -> Option<Event> {
     match news {
         News::Ended(run) => {
             let kind = match run.state {
@@ -48,7 +43,8 @@ pub fn event(news: &News, me: &str, now: &Now) -> Option<Event> {
             let mut event = Event::new(kind, run.key.id, subject, run.since).with_text(Field::Job, short(name_of(run)));
             event = event.with_text(Field::Run, run.key.id.to_string());
             if let Some(done) = &run.done {
-                if let Some(code) = done.code {
+                // That of a refusal is between host and server.
+                if let Some(code) = done.code.filter(|_| done.end != End::Refused) {
                     event = event.with(Field::ExitCode, Fact::Number(code.into()));
                 }
                 if done.took > 0 {
@@ -58,31 +54,25 @@ pub fn event(news: &News, me: &str, now: &Now) -> Option<Event> {
             }
             told.then_some(event)
         }
-        News::Moved { from, runs } => {
+        News::Note(note) => Some(of_note(note, me)),
+    }
+}
+
+fn of_note(note: &Note, me: &str) -> Event {
+    match &note.what {
+        Told::Moved { from, count, runs } => {
             let list: Vec<String> = runs
                 .iter()
-                .take(MAX_NAMED)
-                .map(|(_, name, to)| [&*short(name), " → ", if to.is_empty() { "?" } else { to }].concat())
+                .map(|(name, to)| [&*short(name), " → ", if to.is_empty() { "?" } else { to }].concat())
                 .collect();
-            let more = if runs.len() > MAX_NAMED { ", …" } else { "" };
-            let parts: Vec<Vec<u8>> = runs.iter().map(|(id, ..)| id.0.to_be_bytes().to_vec()).collect();
-            // Each time is an incident of its own.
-            let time = now.wall.0.to_be_bytes();
-            let mut hashed: Vec<&[u8]> = vec![b"moved", from.as_bytes(), &time];
-            hashed.extend(parts.iter().map(|part| &**part));
-            let event = Event::new(Kind::JobMoved, Id::of(&hashed), from.clone(), at);
-            Some(
-                event.with(Field::Count, Fact::Number(runs.len() as i64)).with_text(Field::Job, list.join(", ") + more),
-            )
+            let more = if *count > MAX_NAMED { ", …" } else { "" };
+            Event::new(Kind::JobMoved, note.id, from.clone(), note.at)
+                .with(Field::Count, Fact::Number(*count as i64))
+                .with_text(Field::Job, list.join(", ") + more)
         }
-        News::Skipped { job, why } => {
-            let id = Id::of(&[b"skipped", job.as_bytes(), &now.wall.0.to_be_bytes()]);
-            Some(
-                Event::new(Kind::JobSkipped, id, me, at)
-                    .with_text(Field::Job, short(job))
-                    .with_text(Field::Reason, &**why),
-            )
-        }
+        Told::Skipped { job, why } => Event::new(Kind::JobSkipped, note.id, me, note.at)
+            .with_text(Field::Job, short(job))
+            .with_text(Field::Reason, &**why),
     }
 }
 
@@ -107,8 +97,10 @@ pub fn said(news: &News) -> String {
             ]
             .concat()
         }
-        News::Moved { from, runs } => [&runs.len().to_string(), " jobs left ", from].concat(),
-        News::Skipped { job, why } => ["job ", job, " is left out until one of its runs can begin: ", why].concat(),
+        News::Note(note) => match &note.what {
+            Told::Moved { from, count, .. } => [&count.to_string(), " jobs left ", from].concat(),
+            Told::Skipped { job, why } => ["job ", job, " is left out until one of its runs can begin: ", why].concat(),
+        },
     }
 }
 
@@ -122,7 +114,17 @@ fn short(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::alert::message::render;
+    use crate::alert::{Form, Message};
+    use crate::clock::{Boot, Now, Tick, Wall};
+    use crate::config::plan::Language;
+    use crate::event::{Id, Moment};
+    use crate::jobs::run::{On, Terms, What};
+    use crate::keepalive::work::Key;
+    use crate::zone::Zone;
 
     #[test]
     fn an_address_is_not_told() {
@@ -133,6 +135,45 @@ mod tests {
             ("url", "url"),
         ] {
             assert_eq!(short(text), want);
+        }
+    }
+
+    #[test]
+    fn why_a_run_was_lost_is_told_in_both_languages() {
+        let now = Now { tick: Tick(1000), wall: Wall(1_800_000_000_000), boot: Boot(1) };
+        let key = Key { id: Id(7), epoch: 1, attempt: 1 };
+        let why = "w1@lan says that it still runs, beyond its time limit";
+        let done = Done { key, end: End::Unknown, code: None, took: 660_000, out: String::new(), why: why.to_owned() };
+        let run = Run {
+            key,
+            job: "train".to_owned(),
+            what: What::Message("work".to_owned()),
+            on: On::Any("*".to_owned()),
+            terms: Terms::default(),
+            made: now.wall,
+            due: now.wall,
+            state: State::Lost,
+            since: Moment::at(now.tick, &now),
+            host: "w1@lan".to_owned(),
+            refused: Vec::new(),
+            cancelled: false,
+            ordered: None,
+            back: false,
+            boot: String::new(),
+            done: Some(done),
+            told: false,
+            telling: 0,
+        };
+        let event = event(&News::Ended(Box::new(run)), "srv").unwrap();
+        assert_eq!(event.kind, Kind::JobLost);
+        for (language, reason) in [
+            (Language::En, format!("Reason: {why}")),
+            (Language::Zh, "原因：w1@lan 称其仍在运行，已超出时限".to_owned()),
+        ] {
+            let message = Message { id: event.id, form: Form::One, members: vec![Arc::new(event.clone())] };
+            let text = render(&message, language, "[ic]", &now, &Zone::utc()).body();
+            println!("{text}\n");
+            assert!(text.contains(&reason), "{text}");
         }
     }
 }

@@ -53,10 +53,12 @@ fn run(id: u64, job: &str, state: State, host: &str) -> Run {
         host: host.to_owned(),
         refused: Vec::new(),
         cancelled: false,
+        ordered: None,
         back: false,
         boot: String::new(),
         done: None,
         told: false,
+        telling: 0,
     }
 }
 

@@ -1,0 +1,248 @@
+//! Every run ends, whatever its host says.
+
+use super::*;
+
+const MIN: i64 = 60;
+const HOUR: i64 = 3600;
+const DAY: i64 = 86_400;
+
+fn hook() -> Task {
+    Task::Url(crate::config::plan::WebhookPlan {
+        url: crate::secret::Secret::new("http://127.0.0.1:1/"),
+        method: crate::config::plan::Method::Get,
+        headers: Vec::new(),
+        body: None,
+        answers: String::new(),
+        wait: String::new(),
+    })
+}
+
+/// An agent claims a run for ever, every `period` seconds: after how many seconds it is lost, and why.
+fn claimed(terms: Terms, prepare: usize, cancel: Option<i64>, period: i64) -> (i64, String) {
+    let plan = JobPlan { prepare: vec!["get".to_owned(); prepare], ..job("a", terms) };
+    let mut server = Server::new(&[plan], &["w"]);
+    let id = server.ask("a", 1);
+    let key = server.taken(id, 2);
+    let mut secs = 2;
+    while !server.run(id).state.is_final() {
+        secs += period;
+        if cancel.is_some_and(|cancel| (secs - period..secs).contains(&(cancel + 2))) {
+            assert_eq!(server.book.cancel("a", &at(secs)), Ok(1));
+        }
+        let orders = server.beat("w", &[key], secs);
+        assert_eq!(orders.cancel, if cancel.is_some_and(|cancel| cancel + 2 < secs) { vec![id] } else { Vec::new() });
+        server.step(secs);
+        assert!(secs < 400 * DAY, "for ever");
+    }
+    let run = server.run(id);
+    assert_eq!(run.state, State::Lost);
+    // A later result is acknowledged, so that the agent forgets it, and changes nothing.
+    server.done(key, End::Succeeded, secs + 1);
+    server.step(secs + 1);
+    assert_eq!(server.beat("w", &[key], secs + 2).acks, [id]);
+    assert_eq!(server.run(id), Run { ..run.clone() });
+    let done = run.done.unwrap();
+    assert_eq!((done.end, done.key), (End::Unknown, key));
+    (secs - 2, done.why)
+}
+
+#[test]
+fn who_claims_a_run_for_ever_loses_it() {
+    let limit = |secs| Terms { timeout: Some(Duration::from_secs(secs)), ..Terms::default() };
+    let runs = "w says that it still runs, beyond its time limit";
+    let told = "w was told to end it and says that it still runs";
+    let again = Terms { idempotent: true, failover: true, retries: 5, ..limit(60) };
+    for (terms, prepare, cancel, period, from, why) in [
+        (limit(60), 0, None, 10, 11 * MIN, runs),
+        (limit(3600), 0, None, 30, HOUR + 10 * MIN, runs),
+        // Its host may have to get ready first, with limits of its own.
+        (limit(60), 2, None, 60, 2 * DAY + 11 * MIN, runs),
+        // The job does not say how long it takes: the longest that a host may allow.
+        (Terms::default(), 0, None, 240, 30 * DAY + 10 * MIN, runs),
+        (again, 0, None, 10, 11 * MIN, runs),
+        // It was ordered to end it.
+        (limit(3600), 0, Some(100), 10, 100 + 10 * MIN, told),
+        (Terms::default(), 0, Some(100), 10, 100 + 10 * MIN, told),
+        (again, 0, Some(20), 1, 20 + 10 * MIN, told),
+        // One that speaks once in a while may have slept in between, but not for ever.
+        (limit(60), 0, None, HOUR, DAY, runs),
+        (Terms::default(), 0, Some(100), HOUR, DAY, told),
+    ] {
+        let (after, said) = claimed(terms, prepare, cancel, period);
+        assert_eq!(said, why);
+        assert!(
+            (from..=from + 2 * period + 1).contains(&after),
+            "{terms:?} {cancel:?} {period}: after {after}, not {from}"
+        );
+    }
+}
+
+#[test]
+fn who_slept_beyond_the_limit_has_time_to_tell_its_end() {
+    let terms = Terms { timeout: Some(Duration::from_secs(60)), ..Terms::default() };
+    let mut server = Server::new(&[job("a", terms)], &["w"]);
+    let id = server.ask("a", 1);
+    let key = server.taken(id, 2);
+    server.beat("w", &[key], 3 * HOUR);
+    assert_eq!(server.run(id).state, State::Running);
+    server.done(key, End::TimedOut, 3 * HOUR + 2);
+    assert_eq!(server.run(id).state, State::Failed);
+}
+
+#[test]
+fn an_order_to_end_is_remembered_over_a_restart() {
+    let mut server = Server::new(&[job("a", Terms::default())], &["w"]);
+    let id = server.ask("a", 1);
+    let key = server.taken(id, 2);
+    server.book.cancel("a", &at(3)).unwrap();
+    for secs in (10..400).step_by(10) {
+        server.beat("w", &[key], secs);
+    }
+    let runs = saved::write_runs(&mut server.book.runs.iter(), &at(400));
+    server.book = Book::default();
+    assert!(server.book.restore("jobs/01.json", &runs, &at(401)));
+    server.book.define(&[job("a", Terms::default())], "me", &at(401));
+    let mut secs = 410;
+    while !server.run(id).state.is_final() {
+        server.beat("w", &[key], secs);
+        secs += 10;
+    }
+    assert!((1010..1100).contains(&secs), "{secs}");
+}
+
+#[test]
+fn what_is_lost_says_why() {
+    let plain = || {
+        let mut server = Server::new(&[job("a", Terms::default())], &["w"]);
+        let id = server.ask("a", 1);
+        (server, id)
+    };
+    let why = |server: &mut Server, id| {
+        let run = server.run(id);
+        assert_eq!(run.state, State::Lost);
+        let told = server.step(9 * DAY).news;
+        assert!(matches!(&told[..], [News::Ended(told)] if told.key == run.key && told.done == run.done));
+        run.done.unwrap().why
+    };
+    let (mut server, id) = plain();
+    server.taken(id, 2);
+    server.beat("w", &[], 3);
+    server.beat("w", &[], 100);
+    assert_eq!(why(&mut server, id), "its host has it no more");
+
+    let (mut server, id) = plain();
+    server.beat("w", &[], 2);
+    server.seq += 1;
+    let says = Says { takes: vec!["work".to_owned()], runs: Vec::new() };
+    server.book.heard("w", &Beat { boot: "other", run: "new", seq: 1 }, &says, &at(9));
+    assert_eq!(why(&mut server, id), "its host was rebooted before it said that it has it");
+
+    let (mut server, id) = plain();
+    server.taken(id, 2);
+    server.hosts.clear();
+    server.book.step(&server.hosts, &at(700), &Zone::utc());
+    assert_eq!(why(&mut server, id), "its host is gone");
+
+    let (mut server, id) = plain();
+    let key = server.taken(id, 2);
+    let done = Done { why: "the agent was ended while it ran".to_owned(), ..result(key, End::Unknown) };
+    server.book.done("w", &done, &at(3));
+    assert_eq!(why(&mut server, id), "the agent was ended while it ran");
+
+    let mut server = Server::new(&[JobPlan { what: hook(), ..job("call", Terms::default()) }], &[]);
+    let id = server.book.add(&New::Defined { name: "call".to_owned(), on: None }, &[], &at(1), 1).unwrap()[0];
+    assert_eq!(server.step(1).calls.len(), 1);
+    let runs = saved::write_runs(&mut server.book.runs.iter(), &at(2));
+    server.book = Book::default();
+    assert!(server.book.restore("jobs/01.json", &runs, &at(3)));
+    assert_eq!(why(&mut server, id), "this server was ended during the call");
+}
+
+fn result(key: Key, end: End) -> Done {
+    Done { key, end, code: None, took: 0, out: String::new(), why: String::new() }
+}
+
+#[test]
+fn a_call_ends_at_once_when_it_is_taken_back_and_keeps_its_place() {
+    let plans: Vec<JobPlan> =
+        (0..6).map(|n| JobPlan { what: hook(), ..job(&format!("call{n}"), Terms::default()) }).collect();
+    let mut server = Server::new(&plans, &[]);
+    for plan in &plans {
+        server.book.add(&New::Defined { name: plan.name.clone(), on: None }, &[], &at(0), 1).unwrap();
+    }
+    let calls = server.book.step(&[], &at(1), &Zone::utc()).calls;
+    assert_eq!(calls.len(), MAX_CALLS);
+    let (key, name) = &calls[0];
+    assert_eq!(server.book.cancel(name, &at(2)), Ok(1));
+    assert_eq!(server.run(key.id).state, State::Cancelled);
+    assert_eq!(server.step(3).calls, [], "its thread goes on");
+    server.book.done("", &result(*key, End::Succeeded), &at(4));
+    assert_eq!((server.run(key.id).state, server.run(key.id).done), (State::Cancelled, None), "it changes nothing");
+    assert_eq!(server.step(5).calls.len(), 1, "but makes room");
+}
+
+#[test]
+fn a_refusal_that_passes_is_not_the_end() {
+    for on in [On::Host("w".to_owned()), On::Any("*".to_owned())] {
+        let plan = JobPlan { on: Where::One(on), ..job("a", Terms::default()) };
+        let mut server = Server::new(&[plan], &["w"]);
+        let id = server.ask("a", 1);
+        let later =
+            |key| Done { code: Some(LATER), why: "Too many open files".to_owned(), ..result(key, End::Refused) };
+        let key = server.taken(id, 2);
+        server.book.done("w", &later(key), &at(3));
+        let next = server.step(3).next;
+        assert_eq!((server.run(id).state, &*server.run(id).host, next), (State::Queued, "", at(13).tick));
+        server.step(12);
+        assert_eq!(server.run(id).host, "", "not at once again");
+        server.step(13);
+        let key = server.taken(id, 14);
+        server.book.done("w", &result(key, End::Succeeded), &at(15));
+        assert_eq!(server.run(id).state, State::Succeeded);
+    }
+}
+
+#[test]
+fn refusals_that_pass_do_not_prolong_the_time_to_start() {
+    let plan = JobPlan { on: Where::One(On::Host("w".to_owned())), ..job("a", Terms::default()) };
+    let mut server = Server::new(&[plan], &["w"]);
+    let id = server.ask("a", 1);
+    let mut tries = 0;
+    for secs in 2..700 {
+        let offers = server.beat("w", &[], secs).offers;
+        if let Some(offer) = offers.first() {
+            tries += 1;
+            let why = "Too many open files".to_owned();
+            let done = Done { code: Some(LATER), why, ..result(offer.key, End::Refused) };
+            server.book.done("w", &done, &at(secs));
+        }
+        server.step(secs);
+        let run = server.run(id);
+        assert_eq!(run.state, if secs < 601 { State::Queued } else { State::Expired }, "{secs}");
+    }
+    // After 10, 20, 40, 80, 160 and 320 seconds.
+    assert_eq!(tries, 6);
+    assert_eq!(server.run(id).done.unwrap().why, "Too many open files");
+}
+
+#[test]
+fn a_host_that_cannot_just_now_leaves_it_to_another() {
+    let mut server = Server::new(&[job("a", Terms::default())], &["v", "w"]);
+    let id = server.ask("a", 1);
+    let key = server.taken(id, 2);
+    let first = server.run(id).host;
+    server.book.done(&first, &Done { code: Some(LATER), ..result(key, End::Refused) }, &at(3));
+    server.step(3);
+    let run = server.run(id);
+    assert!(!run.host.is_empty() && run.host != first && run.refused.is_empty(), "{run:?}");
+}
+
+#[test]
+fn what_a_host_will_not_take_fails_at_once() {
+    let plan = JobPlan { on: Where::One(On::Host("w".to_owned())), ..job("a", Terms::default()) };
+    let mut server = Server::new(&[plan], &["w"]);
+    let id = server.ask("a", 1);
+    let key = server.taken(id, 2);
+    server.done(key, End::Refused, 3);
+    assert_eq!(server.run(id).state, State::Failed);
+}
