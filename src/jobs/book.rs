@@ -21,6 +21,8 @@ pub use news::{MAX_NAMED, NOTES, News, Note, Told, read_notes};
 pub const MAX_OPEN: usize = 20_000;
 /// URLs that are called at once.
 pub const MAX_CALLS: usize = 4;
+/// Runs that are looked at, and copied, without giving beats their turn.
+pub const PAGE: usize = 256;
 /// Files that runs are spread over, by their ids.
 pub const SHEETS: u64 = 64;
 /// Assignments of one run: what ends every host that takes it, or is handed back for ever, is given up.
@@ -245,6 +247,17 @@ impl Book {
         self.runs.iter().map(|run| &**run)
     }
 
+    /// Copies of the runs that fit, of the first [`PAGE`] from this id on; and the id to go on with, if there are more.
+    pub fn page(&self, from: Id, fits: &dyn Fn(&Run) -> bool) -> (Vec<Run>, Option<Id>) {
+        let begin = self.runs.partition_point(|run| run.key.id < from);
+        let end = self.runs.len().min(begin + PAGE);
+        let mut copies = Vec::new();
+        for run in self.runs[begin..end].iter().filter(|run| fits(run)) {
+            copies.push((**run).clone());
+        }
+        (copies, self.runs.get(end).map(|run| run.key.id))
+    }
+
     /// All definitions.
     pub fn jobs(&self) -> &[Job] {
         &self.jobs
@@ -279,7 +292,7 @@ impl Book {
 
     /// Whether a run is on disk as it is here.
     fn is_saved(&self, id: Id) -> bool {
-        (self.dirty | self.writing.1) >> (id.0 % SHEETS) & 1 == 0
+        !is_in(self.dirty | self.writing.1, id)
     }
 
     /// Places of the runs that fit, the one that was due first in front.
@@ -304,6 +317,11 @@ impl Book {
         self.fired.0 = true;
         self.changes.0 += 1;
     }
+}
+
+/// Whether the sheet of a run is one of these.
+fn is_in(sheets: u64, id: Id) -> bool {
+    sheets >> (id.0 % SHEETS) & 1 == 1
 }
 
 #[cfg(test)]

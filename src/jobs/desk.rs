@@ -16,6 +16,7 @@ use crate::jobs::book::{Book, MAX_CALLS};
 use crate::jobs::call;
 pub use crate::jobs::desk::told::name_of;
 use crate::jobs::desk::told::{event, said};
+use crate::jobs::run::Run;
 use crate::jobs::{HostView, JobPlan, New};
 use crate::keepalive::host::Standing;
 use crate::keepalive::work::{Beat, Done, End, Giver, Key, Orders, Says};
@@ -166,6 +167,17 @@ impl Desk {
     /// Shows the book.
     pub fn read<T>(&self, show: impl FnOnce(&Book) -> T) -> T {
         show(&lock(&self.0.book))
+    }
+
+    /// Copies of the runs that fit, a page at a time: beats do not wait for the whole of it.
+    pub fn copies(&self, fits: &dyn Fn(&Run) -> bool) -> Vec<Run> {
+        let (mut copies, mut next) = (Vec::new(), Some(Id(0)));
+        while let Some(from) = next {
+            let (mut page, more) = lock(&self.0.book).page(from, fits);
+            copies.append(&mut page);
+            next = more;
+        }
+        copies
     }
 
     /// Waits until what has changed so far is on disk; `false` if that takes too long.

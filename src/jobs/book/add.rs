@@ -1,12 +1,18 @@
 //! What somebody asks for by hand, and how it comes into the book.
 
+use std::time::Duration;
+
 use super::{Book, MAX_OPEN};
 use crate::agent::allow::HELP;
+use crate::alert::route::glob_matches;
 use crate::clock::{Now, Wall};
 use crate::event::{Id, Moment};
 use crate::jobs::run::{self, On, Run, State, Terms, What};
 use crate::jobs::{HostView, New, Task, Where};
 use crate::keepalive::work::Key;
+
+/// So long after the start of this server a host that has not said what it takes takes nothing.
+const UNHEARD: Duration = Duration::from_secs(600);
 
 impl Book {
     /// Adds what somebody asks for: the ids of its runs, one for every host if it is for all. Nothing for a schedule,
@@ -26,16 +32,16 @@ impl Book {
                     Task::Message(message) => What::Message(message.clone()),
                     Task::Url(_) => What::Url,
                 };
-                self.check(&what, &on, true, hosts)?;
+                self.check(&what, &on, true, hosts, now)?;
                 self.spread(&plan.name, &what, &on, plan.terms, (now.wall, now), hosts, chance)
             }
             New::Once { message, on, due } => {
                 let what = What::Message(message.clone());
-                self.check(&what, on, *due <= now.wall, hosts)?;
+                self.check(&what, on, *due <= now.wall, hosts, now)?;
                 self.spread("", &what, on, Terms::default(), (*due, now), hosts, chance)
             }
             New::Every { message, on, cron } => {
-                self.check(&What::Message(message.clone()), on, false, hosts)?;
+                self.check(&What::Message(message.clone()), on, false, hosts, now)?;
                 self.every(message, on, cron, now)
             }
         }
@@ -66,8 +72,12 @@ impl Book {
     }
 
     /// Whether what is asked for can be done at all; `at_once`: it is to be done now.
-    fn check(&self, what: &What, on: &Where, at_once: bool, hosts: &[HostView]) -> Result<(), String> {
-        let (What::Message(message), Where::One(On::Host(name))) = (what, on) else { return Ok(()) };
+    fn check(&self, what: &What, on: &Where, at_once: bool, hosts: &[HostView], now: &Now) -> Result<(), String> {
+        let What::Message(message) = what else { return Ok(()) };
+        let name = match on {
+            Where::One(On::Host(name)) => name,
+            Where::One(On::Any(glob)) | Where::All(glob) => return self.listed(message, glob, hosts, now),
+        };
         let said = crate::config::problem::quoted(name);
         let Some(host) = hosts.iter().find(|host| host.name == *name) else {
             return Err(["no host is called ", &said].concat());
@@ -87,6 +97,21 @@ impl Book {
         }
     }
 
+    /// Whether one of the hosts that match may take a message. Those that are down may, if they have said nothing since
+    /// the start of this server, and for a while all that have not; where there is none, there may be one in time.
+    fn listed(&self, message: &str, glob: &str, hosts: &[HostView], now: &Now) -> Result<(), String> {
+        let mut known = false;
+        for host in hosts.iter().filter(|host| host.bound && glob_matches(glob, &host.name)) {
+            match self.agents.iter().find(|agent| agent.host == host.name) {
+                Some(agent) if takes(&agent.takes, message) => return Ok(()),
+                None if !host.up || self.began.is_none_or(|began| now.tick.since(began) < UNHEARD) => return Ok(()),
+                Some(_) => known = true,
+                None => {}
+            }
+        }
+        if known { Err("no host that could get it lists this message".to_owned()) } else { Ok(()) }
+    }
+
     /// Adds a run for each place. `chance` tells runs apart that are alike; 0 for a firing, which there is once.
     #[expect(clippy::too_many_arguments, reason = "all that a run is made of")]
     pub(super) fn spread(
@@ -102,8 +127,7 @@ impl Book {
         let places: Vec<On> = match on {
             Where::One(on) => vec![on.clone()],
             Where::All(glob) => {
-                let fits =
-                    |host: &&HostView| host.bound && host.up && crate::alert::route::glob_matches(glob, &host.name);
+                let fits = |host: &&HostView| host.bound && host.up && glob_matches(glob, &host.name);
                 hosts.iter().filter(fits).map(|host| On::Host(host.name.clone())).collect()
             }
         };

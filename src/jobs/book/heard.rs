@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Agent, Book, MAX_EPOCH};
+use super::{Agent, Book, MAX_EPOCH, is_in};
 use crate::alert::clean::{clean, is_bidi};
 use crate::clock::{Now, Tick, Wall, millis};
 use crate::event::Moment;
@@ -43,6 +43,8 @@ impl Book {
         if !self.acknowledge(host, beat, says, &mut orders) {
             return orders;
         }
+        // What changes here of one run says nothing against others in the same file.
+        let unsaved = self.dirty | self.writing.1;
         let mut talks = now.tick;
         if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host) {
             if now.tick.0.saturating_sub(agent.heard.0) > PAUSE {
@@ -60,7 +62,7 @@ impl Book {
         }) {
             let run = &*self.runs[at];
             if run.state != State::Running {
-                self.offer(at, &boot, &mut orders, now);
+                self.offer(at, &boot, unsaved, &mut orders, now);
             } else if run.since.tick(now).is_none_or(|since| now.tick.0.saturating_sub(since.0) > FORGOTTEN) {
                 self.unknown(at, "its host has it no more", now);
             }
@@ -219,7 +221,7 @@ impl Book {
     }
 
     /// A run that was given to a host, which does not hold it.
-    fn offer(&mut self, at: usize, boot: &str, orders: &mut Orders, now: &Now) {
+    fn offer(&mut self, at: usize, boot: &str, unsaved: u64, orders: &mut Orders, now: &Now) {
         let left = self.left(at, now);
         let run = &*self.runs[at];
         if run.state == State::Sent && !run.boot.is_empty() && run.boot != boot {
@@ -231,7 +233,7 @@ impl Book {
             self.again(at, now);
         } else if left <= -LATE {
             self.expire(at, super::place::LATE, now);
-        } else if left > 0 && self.is_saved(run.key.id) && orders.offers.len() < MAX_OFFERS {
+        } else if left > 0 && !is_in(unsaved, run.key.id) && orders.offers.len() < MAX_OFFERS {
             let What::Message(message) = run.what.clone() else { return };
             let plan = self.jobs.iter().find(|job| job.plan.name == run.job);
             let offer = Offer {

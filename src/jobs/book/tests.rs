@@ -1,6 +1,7 @@
 //! Single rules of the book; whole stories are in `tests/jobs`.
 
 mod ends;
+mod many;
 mod news;
 
 use std::time::Duration;

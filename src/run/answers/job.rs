@@ -10,7 +10,7 @@ use crate::config::plan::Language;
 use crate::config::problem::quoted;
 use crate::control::Answer;
 use crate::event::Id;
-use crate::jobs::book::{Book, Job};
+use crate::jobs::book::Job;
 use crate::jobs::cron::Schedule;
 use crate::jobs::desk::{Desk, name_of};
 use crate::jobs::run::{Run, State, What};
@@ -51,13 +51,14 @@ impl Answers {
                 Ok((0, [&*count.to_string(), what, ends].concat()))
             }
             "list" => {
-                let (jobs, open) = desk.read(|book| (book.jobs().to_vec(), runs(book, &|run| !run.state.is_final())));
+                let jobs = desk.read(|book| book.jobs().to_vec());
+                let open = runs(&desk, &|run| !run.state.is_final());
                 let form = if rest == "json" { list_json } else { list };
                 Ok((0, form(&jobs, &open, &zone, &now)))
             }
             "log" => {
                 let (form, which) = rest.split_once(' ').unwrap_or((rest, ""));
-                let found = desk.read(|book| log(book, which))?;
+                let found = log(&desk, which)?;
                 let form = if form == "json" { log_json } else { log_table };
                 Ok((0, form(&found, Id::parse(which), &zone, &now)))
             }
@@ -99,7 +100,8 @@ impl Desk {
 
     /// A line for each run that was added.
     fn made(&self, ids: &[Id], zone: &Zone) -> String {
-        let runs = self.read(|book| runs(book, &|run| ids.contains(&run.key.id)));
+        let order = order(ids.len(), &|a, b| ids[a] < ids[b]);
+        let runs = runs(self, &|run| order.binary_search_by(|at| ids[*at].cmp(&run.key.id)).is_ok());
         let mut text = String::new();
         for run in &runs {
             let due = time(Some(run.due), zone);
@@ -153,11 +155,12 @@ fn line_of(text: &str, max: usize) -> Result<String, String> {
     Err([&quoted(text), " is too long, empty, or holds a control character"].concat())
 }
 
-/// Runs that fit, copied, so that beats do not wait for the wording; the one that was due first comes first.
-fn runs(book: &Book, fits: &dyn Fn(&Run) -> bool) -> Vec<Run> {
-    let runs: Vec<&Run> = book.runs().filter(|run| fits(run)).collect();
-    let key = |at: usize| (runs[at].due, runs[at].key.id);
-    order(runs.len(), &|a, b| key(a) < key(b)).into_iter().map(|at| runs[at].clone()).collect()
+/// Copies of the runs that fit; the one that was due first comes first.
+fn runs(desk: &Desk, fits: &dyn Fn(&Run) -> bool) -> Vec<Run> {
+    let mut runs: Vec<Option<Run>> = desk.copies(fits).into_iter().map(Some).collect();
+    let key = |at: usize| runs[at].as_ref().map(|run| (run.due, run.key.id));
+    let order = order(runs.len(), &|a, b| key(a) < key(b));
+    order.into_iter().filter_map(|at| runs[at].take()).collect()
 }
 
 /// What is defined, and the runs that have not ended.
@@ -213,14 +216,19 @@ fn list_json(jobs: &[Job], open: &[Run], zone: &Zone, now: &Now) -> String {
 }
 
 /// The runs that `log` shows: all that have ended; those of a job; or the one of that id.
-fn log(book: &Book, which: &str) -> Result<Vec<Run>, String> {
+fn log(desk: &Desk, which: &str) -> Result<Vec<Run>, String> {
     let id = Id::parse(which);
-    let found = runs(book, &|run| match which {
+    let found = runs(desk, &|run| match which {
         "" => run.state.is_final(),
         name => Some(run.key.id) == id || run.job == name,
     });
-    let known = which.is_empty() || book.jobs().iter().any(|job| job.plan.name == which);
-    if found.is_empty() && !known {
+    let known = desk.read(|book| book.jobs().iter().any(|job| job.plan.name == which));
+    known_as(which, found, known)
+}
+
+/// What was found, if there is such a thing at all.
+fn known_as(which: &str, found: Vec<Run>, known: bool) -> Result<Vec<Run>, String> {
+    if found.is_empty() && !known && !which.is_empty() {
         return Err(["there is no run or job called ", &quoted(which)].concat());
     }
     Ok(found)

@@ -246,3 +246,34 @@ fn what_a_host_will_not_take_fails_at_once() {
     server.done(key, End::Refused, 3);
     assert_eq!(server.run(id).state, State::Failed);
 }
+
+#[test]
+fn what_nobody_lists_is_refused_at_once() {
+    let any = |glob: &str| Where::One(On::Any(glob.to_owned()));
+    let why = Err("no host that could get it lists this message".to_owned());
+    let mut server = Server::new(&[], &["v", "w"]);
+    let ask = |server: &mut Server, message: &str, on: Where, secs: i64| {
+        let new = New::Once { message: message.to_owned(), on, due: at(secs).wall };
+        server.book.add(&new, &server.hosts, &at(secs), 1).map(|ids| ids.len())
+    };
+    for (message, on, want) in [
+        ("play", any("*"), why.clone()),
+        ("play", Where::All("*".to_owned()), why.clone()),
+        ("work", any("*"), Ok(1)),
+        ("help", any("*"), Ok(1)),
+        // Perhaps there will be one.
+        ("play", any("x*"), Ok(1)),
+    ] {
+        assert_eq!(ask(&mut server, message, on.clone(), 1), want, "{message} {on:?}");
+        let every = New::Every { message: message.to_owned(), on: on.clone(), cron: "0 3 * * *".to_owned() };
+        assert_eq!(server.book.add(&every, &server.hosts, &at(1), 1).is_ok(), want.is_ok(), "{message} {on:?}");
+    }
+    // One that is heard for the first time may list it, and so may one that is down.
+    server.hosts.push(host("x"));
+    assert_eq!(ask(&mut server, "play", any("*"), 599), Ok(1));
+    assert_eq!(ask(&mut server, "play", any("*"), 601), why);
+    server.hosts[2].up = false;
+    assert_eq!(ask(&mut server, "play", any("*"), 602), Ok(1));
+    server.hosts[2].bound = false;
+    assert_eq!(ask(&mut server, "play", any("*"), 603), why);
+}

@@ -3,11 +3,11 @@
 use super::*;
 
 /// The book as it is on disk after a crash.
-struct Disk(Vec<(String, Vec<u8>)>);
+pub struct Disk(pub Vec<(String, Vec<u8>)>);
 
 impl Disk {
     /// Writes the first `most` of the files that are to be written.
-    fn write(&mut self, book: &mut Book, most: usize, secs: i64) {
+    pub fn write(&mut self, book: &mut Book, most: usize, secs: i64) {
         let (number, sheets) = book.sheets(&at(secs));
         let all = sheets.len();
         for sheet in sheets.into_iter().take(most) {
@@ -17,7 +17,7 @@ impl Disk {
         book.saved(number, most >= all);
     }
 
-    fn book(&self, jobs: &[JobPlan], secs: i64) -> Book {
+    pub fn book(&self, jobs: &[JobPlan], secs: i64) -> Book {
         let mut book = Book::default();
         for (file, bytes) in &self.0 {
             assert!(book.restore(file, bytes, &at(secs)), "{file}");

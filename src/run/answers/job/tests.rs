@@ -122,9 +122,12 @@ fn json() {
 
 #[test]
 fn what_is_not_known_is_said() {
-    let book = Book::default();
-    assert_eq!(log(&book, "").map(|runs| runs.len()), Ok(0));
+    assert_eq!(known_as("", Vec::new(), false).map(|runs| runs.len()), Ok(0));
+    assert_eq!(known_as("disk", Vec::new(), true).map(|runs| runs.len()), Ok(0));
     for which in ["disk", "0000000000000001"] {
-        assert_eq!(log(&book, which), Err(["there is no run or job called ", &quoted(which)].concat()));
+        assert_eq!(
+            known_as(which, Vec::new(), false),
+            Err(["there is no run or job called ", &quoted(which)].concat())
+        );
     }
 }
