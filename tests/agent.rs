@@ -7,6 +7,8 @@
 
 mod common;
 
+#[path = "agent/disk.rs"]
+mod disk;
 #[path = "agent/enemies.rs"]
 mod enemies;
 #[path = "agent/fence.rs"]

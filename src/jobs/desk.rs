@@ -36,6 +36,9 @@ const REST: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a command waits until what it asked for is on disk.
 const SETTLE: Duration = Duration::from_secs(3);
+/// What is said of what is asked for, and not on disk.
+const UNSAVED: &str =
+    ": noted, but the disk does not take it: no host gets it before it does, and it is forgotten at a restart";
 /// Steps in a row before others get their turn.
 const MAX_ROUNDS: usize = 4;
 
@@ -147,7 +150,9 @@ impl Desk {
         if self.settle() {
             Ok(ids)
         } else {
-            Err("it is noted, but the disk does not take it: it may be lost".to_owned())
+            let first = ids.first().map(Id::to_string).unwrap_or_default();
+            let more = if ids.len() > 1 { " and the others" } else { "" };
+            Err([&first, more, UNSAVED].concat())
         }
     }
 

@@ -35,15 +35,18 @@ fn delayed(all: usize, soon: usize) {
         ids.push((place, add(&place.to_string(), 6000 + soon * 20 + place * 1500 - n * 20)));
     }
     let folder = site.dir.join("srv/state/jobs");
+    let with = site.server.proc_status("VmRSS");
     println!(
-        "{all} jobs: VmRSS {before} kB before, {} kB with them; {} kB in {} files",
-        site.server.proc_status("VmRSS"),
+        "{all} jobs: VmRSS {before} kB before, {with} kB with them: it grew by {} kB; {} kB in {} files",
+        with.saturating_sub(before),
         size(&folder) / 1024,
         fs::read_dir(&folder).unwrap().count()
     );
     site.server.kill();
+    let began = std::time::Instant::now();
     site.restart_server();
-    println!("after a restart: VmRSS {} kB", site.server.proc_status("VmRSS"));
+    let after = site.server.proc_status("VmRSS");
+    println!("after a restart, ready in {} ms: VmRSS {after} kB", began.elapsed().as_millis());
     wait_within(std::time::Duration::from_secs(120), "all that are due", || {
         (site.deeds().iter().filter(|deed| !deed.0).count() == soon).then_some(())
     });

@@ -124,7 +124,6 @@ const NO_FACTS: &[&str] = &[
     "the daemon is stopping",
     "the book is full: {MAX_OPEN} runs have not ended",
     "it is no URL",
-    "it is noted, but the disk does not take it: it may be lost",
     "it is noted, but the disk does not take it: after a restart it may run all the same",
     "the book of jobs cannot be written: no job is given out until it can",
     "it does not accept the token",
