@@ -10,7 +10,7 @@ use interrupt_callback::event::Id;
 use interrupt_callback::jobs::book::{Book, News};
 use interrupt_callback::jobs::run::{On, Run, Terms};
 use interrupt_callback::jobs::{HostView, JobPlan, New, Overlap, Task, Where};
-use interrupt_callback::keepalive::work::{Beat, Done, End, Key};
+use interrupt_callback::keepalive::work::{Beat, Done, End, Held, Key, MAX_IDS, Phase};
 use interrupt_callback::zone::Zone;
 
 /// From one beat to the next, the lease and the grace of the server, in milliseconds.
@@ -54,6 +54,9 @@ pub struct Host {
     pub slept: Option<i64>,
     pub next_beat: i64,
     pub leaving: bool,
+    /// It claims all that it is offered, runs nothing and ends nothing.
+    pub lies: bool,
+    pub claims: Vec<Key>,
     /// At the server.
     pub last: Option<i64>,
     pub last_boot: String,
@@ -68,6 +71,12 @@ pub struct World {
     pub hosts: Vec<Host>,
     pub deeds: Vec<Deed>,
     pub news: Vec<News>,
+    /// What the outbox has and is not on disk yet, with its numbers; and what is.
+    pub outbox: Vec<(u64, Id)>,
+    pub told: Vec<Id>,
+    pub last_number: u64,
+    /// How likely the outbox has no room, or is slow, in percent.
+    pub outbox_fails: u64,
     /// Runs as they ended; the book does not keep them for ever.
     pub ended: BTreeMap<u64, Run>,
     pub jobs: Vec<JobPlan>,
@@ -117,6 +126,10 @@ impl World {
             hosts: Vec::new(),
             deeds: Vec::new(),
             news: Vec::new(),
+            outbox: Vec::new(),
+            told: Vec::new(),
+            last_number: 0,
+            outbox_fails: 0,
             ended: BTreeMap::new(),
             jobs,
             seed: seed | 1,
@@ -135,6 +148,8 @@ impl World {
                 slept: None,
                 next_beat: 0,
                 leaving: false,
+                lies: false,
+                claims: Vec::new(),
                 last: None,
                 last_boot: String::new(),
                 seq: 0,
@@ -154,6 +169,12 @@ impl World {
 
     pub fn clock(&self) -> Now {
         Now { tick: Tick(self.now), wall: Wall(START.0 + self.now), boot: Boot(7) }
+    }
+
+    /// `kill -9` of the server: what is not on disk is gone.
+    pub fn kill_server(&mut self) {
+        self.book = None;
+        self.outbox.clear();
     }
 
     pub fn start_server(&mut self) {
@@ -324,7 +345,11 @@ impl World {
     fn beat(&mut self, n: usize) {
         let now = self.clock();
         self.hosts[n].next_beat = self.now + PERIOD;
-        let says = self.hosts[n].hands.as_ref().unwrap().says();
+        let mut says = self.hosts[n].hands.as_ref().unwrap().says();
+        if self.hosts[n].lies {
+            let claims = self.hosts[n].claims.iter();
+            says.runs = claims.map(|key| Held { key: *key, phase: Phase::Running }).collect();
+        }
         if self.breaks(n) {
             return;
         }
@@ -336,6 +361,12 @@ impl World {
         let beat = Beat { boot: &host.last_boot, run: "run", seq: host.seq };
         let orders = book.heard(&host.name, &beat, &says, &now);
         if self.breaks(n) {
+            return;
+        }
+        if self.hosts[n].lies {
+            let claims = &mut self.hosts[n].claims;
+            claims.extend(orders.offers.iter().map(|offer| offer.key));
+            claims.truncate(MAX_IDS);
             return;
         }
         let lease = Duration::from_millis(LEASE.unsigned_abs());
@@ -357,8 +388,22 @@ impl World {
     /// The thread of the server: what is due, and the disk.
     fn serve(&mut self) {
         let (views, now) = (self.views(), self.clock());
+        let chances: Vec<bool> = (0..8).map(|_| self.chance(100) < self.outbox_fails).collect();
         let Some(book) = &mut self.book else { return };
+        if !self.disk_fails && !chances[0] {
+            self.told.extend(self.outbox.drain(..).map(|(_, id)| id));
+        }
+        book.told(self.outbox.first().map_or(self.last_number, |(number, _)| number - 1));
         let due = book.step(&views, &now, &Zone::utc());
+        for (n, news) in due.news.iter().enumerate() {
+            if chances[1 + n % 7] {
+                book.posted(news.id(), None);
+            } else {
+                self.last_number += 1;
+                self.outbox.push((self.last_number, news.id()));
+                book.posted(news.id(), Some(self.last_number));
+            }
+        }
         let (number, sheets) = book.sheets(&now);
         let ok = !self.disk_fails;
         if ok {
@@ -379,9 +424,6 @@ impl World {
                 self.ended.entry(run.key.id.0).or_insert_with(|| run.clone());
             }
         }
-        // The outbox has what it is given.
-        due.news.iter().for_each(|news| book.posted(news.id(), Some(1)));
-        book.told(1);
         self.news.extend(due.news);
     }
 }
