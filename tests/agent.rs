@@ -9,6 +9,8 @@ mod common;
 
 #[path = "agent/disk.rs"]
 mod disk;
+#[path = "agent/ends.rs"]
+mod ends;
 #[path = "agent/enemies.rs"]
 mod enemies;
 #[path = "agent/fence.rs"]

@@ -86,6 +86,7 @@ impl Book {
 
     /// A call that was asked for was not made: it waits for the next time.
     pub fn not_called(&mut self, key: Key, now: &Now) {
+        self.hanging.retain(|hanging| *hanging != key);
         if let Some(at) = self.find(key.id).filter(|at| self.runs[*at].key == key && !self.runs[*at].state.is_final()) {
             self.again_since(at, now);
         }

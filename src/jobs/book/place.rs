@@ -218,9 +218,8 @@ impl Book {
         }
         // What is fenced was stopped by its host before the lease was over.
         let fenced = run.terms.failover && !run.terms.finish;
-        if run.cancelled && (fenced || host.is_none()) {
-            let state = if fenced { State::Cancelled } else { State::Lost };
-            self.end(at, state, GONE, now);
+        if run.cancelled && fenced {
+            self.end(at, State::Cancelled, GONE, now);
             return false;
         }
         let safe = fenced || run.terms.idempotent;

@@ -16,6 +16,7 @@ use crate::jobs::desk::{Desk, name_of};
 use crate::jobs::run::{Run, State, What};
 use crate::jobs::{New, Task, Where, at};
 use crate::json::Writer;
+use crate::keepalive::work::End;
 use crate::order::order;
 use crate::run::status::seconds;
 use crate::run::table::{Rows, line};
@@ -327,7 +328,8 @@ fn runs_json(runs: &[Run], zone: &Zone, now: &Now, out: &mut Writer) {
         out.key("attempt").uint(run.key.attempt.into()).key("epoch").uint(run.key.epoch.into());
         if let Some(done) = &run.done {
             seconds(out, "took", done.took);
-            if let Some(code) = done.code {
+            // That of a refusal is between host and server.
+            if let Some(code) = done.code.filter(|_| done.end != End::Refused) {
                 out.key("exit_code").int(code.into());
             }
         }

@@ -182,6 +182,24 @@ fn a_call_ends_at_once_when_it_is_taken_back_and_keeps_its_place() {
 }
 
 #[test]
+fn a_call_that_was_not_made_is_asked_for_again() {
+    let mut server = Server::new(&[JobPlan { what: hook(), ..job("call", Terms::default()) }], &[]);
+    let id = server.book.add(&New::Defined { name: "call".to_owned(), on: None }, &[], &at(0), 1).unwrap()[0];
+    let (key, _) = server.book.step(&[], &at(1), &Zone::utc()).calls[0];
+    // The disk did not take it.
+    server.book.stalls();
+    server.book.not_called(key, &at(1));
+    assert_eq!(server.run(id).state, State::Queued);
+    assert_eq!(server.book.step(&[], &at(2), &Zone::utc()).calls, [], "not while the disk fails");
+    server.step(3);
+    assert_eq!(server.run(id).state, State::Running, "once it does not");
+    // Taken back before anybody knew.
+    server.book.cancel("call", &at(5)).unwrap();
+    server.book.not_called(key, &at(5));
+    assert_eq!((server.run(id).state, &*server.book.hanging), (State::Cancelled, &[][..]));
+}
+
+#[test]
 fn a_refusal_that_passes_is_not_the_end() {
     for on in [On::Host("w".to_owned()), On::Any("*".to_owned())] {
         let plan = JobPlan { on: Where::One(on), ..job("a", Terms::default()) };

@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::{Boot, Tick};
 use crate::jobs::run::{On, Terms};
-use crate::keepalive::work::{Done, End, Key};
+use crate::keepalive::work::{Done, Key};
 
 #[test]
 fn what_is_added_by_hand() {
