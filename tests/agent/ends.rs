@@ -1,9 +1,10 @@
 //! How jobs end: told whatever is killed, and when somebody wants it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
-use super::common::http::{Answer, FakeHttp};
+use super::common::http::{Answer, Asked, FakeHttp};
 use super::common::wait_within;
 use super::site::Site;
 
@@ -66,6 +67,31 @@ fn tell_all(jobs: usize, mut seed: u64) {
         "{} jobs failed, {kills} kills of the server: all told, {again} of them twice with the same id",
         ids.len()
     );
+}
+
+#[test]
+fn an_end_that_the_outbox_could_not_save_is_told_after_a_crash() {
+    let hook = FakeHttp::start(|_| Answer::status(500, ""));
+    let more = format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", hook.url("/"));
+    let mut site = Site::start(1, &more, "");
+    let (outbox, away) = (site.dir.join("srv/state/outbox"), site.dir.join("srv/state/away"));
+    let _ = fs::rename(&outbox, &away);
+    fs::write(&outbox, "in the way").unwrap();
+    let id = site.add(&["add", "--on", "any", "work", "x", "0", "3"]).remove(0);
+    site.server.wait_line(&format!("({id}) on"));
+    // The book is written once more, and once again.
+    for word in ["a", "b"] {
+        let other = site.add(&["add", "--on", "any", "work", word, "0"]).remove(0);
+        assert_eq!(site.wait_state(&other, &["succeeded"]), "succeeded");
+    }
+    site.server.kill();
+    fs::remove_file(&outbox).unwrap();
+    let tried = hook.asked().len();
+    hook.set(|_| Answer::ok(""));
+    site.restart_server();
+    let since = |asked: &Asked| asked.text().contains(&id);
+    wait_within(Duration::from_secs(60), "the end", || hook.asked()[tried..].iter().any(since).then_some(()));
+    assert_eq!(site.deeds().len(), 6);
 }
 
 #[test]
