@@ -25,7 +25,7 @@ fn live(seed: u64, asks: usize, counts: &mut Counts) {
     let kinds = ["plain", "moves", "twice"];
     let mut world = World::new(seed, 4, jobs);
     // In every other life one host claims what it is given for ever.
-    world.hosts[3].lies = seed % 2 == 0;
+    world.hosts[3].lies = seed.is_multiple_of(2);
     world.takes = (20_000, 10);
     (world.lost_percent, world.outbox_fails) = (3, 60);
     world.pass(30_000);

@@ -154,8 +154,21 @@ fn is_due(schedule: &Schedule, fired: Wall, catch_up: Option<Duration>, now: &No
         if back > 0
             && let Some(due) = schedule.next(from, zone).filter(|due| *due <= now.wall)
         {
-            return Some(due);
+            return Some(last(schedule, due, now.wall, zone));
         }
     }
     None
+}
+
+/// The last firing up to `now`, of which `due` is one. Halves the time in between: there may be one every second of a year.
+fn last(schedule: &Schedule, mut due: Wall, mut now: Wall, zone: &Zone) -> Wall {
+    let until = now;
+    while now.0 - due.0 >= 1000 {
+        let middle = Wall(due.0 + (now.0 - due.0) / 2);
+        match schedule.next(middle, zone).filter(|later| *later <= until) {
+            Some(later) => due = later,
+            None => now = middle,
+        }
+    }
+    due
 }

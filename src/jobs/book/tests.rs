@@ -1,6 +1,8 @@
 //! Single rules of the book; whole stories are in `tests/jobs`.
 
+mod alloc;
 mod ends;
+mod fire;
 mod many;
 mod news;
 
