@@ -175,6 +175,7 @@ impl Book {
             } else {
                 run.state = State::Queued;
                 run.since = Moment::at(now.tick, now);
+                run.free = run.since;
                 self.touch(at);
             }
         }
@@ -224,6 +225,7 @@ impl Book {
             self.fired.0 |= self.fired.1;
             self.notes_dirty.0 |= self.notes_dirty.1;
         }
+        self.notes_saved(ok);
         self.failing = !ok;
         self.writing.1 = 0;
         self.fired.1 = false;

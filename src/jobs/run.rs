@@ -30,6 +30,8 @@ pub struct Run {
     pub state: State,
     /// Since when.
     pub since: Moment,
+    /// Since when it may be started: a host that takes it and cannot begin it does not prolong that.
+    pub free: Moment,
     /// The host it is given to; empty while there is none.
     pub host: String,
     /// Hosts that refused it.

@@ -67,6 +67,9 @@ fn write_run(run: &Run, out: &mut Writer, now: &Now) {
             out.key(key).flag(true);
         }
     }
+    if run.free != run.since {
+        run.free.refreshed(now).write(out.key("free"));
+    }
     if let Some(ordered) = run.ordered {
         ordered.refreshed(now).write(out.key("ordered"));
     }
@@ -94,6 +97,7 @@ fn read_run(value: &Value) -> Option<Run> {
         due: Wall(json::int(value, "due")?),
         state: State::ALL.into_iter().find(|known| known.name() == state)?,
         since: Moment::read(value.get("since")?)?,
+        free: Moment::read(value.get("free").or(value.get("since"))?)?,
         host: text("host"),
         refused: refused.collect(),
         cancelled: json::flag(value, "cancelled"),

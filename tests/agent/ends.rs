@@ -124,3 +124,25 @@ fn a_call_that_hangs_ends_when_that_is_wanted() {
     assert_eq!(site.wait_state(&good, &["succeeded", "failed"]), "succeeded");
     assert_eq!(site.state(&id), "cancelled");
 }
+
+#[test]
+fn a_lease_that_is_too_short_is_named_as_what_a_job_waits_for() {
+    let job = "[[job]]\nname = \"fenced\"\nmessage = \"work f 0\"\non = \"any\"\nfailover = true\nstart_within = 15\n";
+    let mut site = Site::start(1, job, "");
+    site.server_config = site.server_config.replace("num = 10", "num = 2");
+    site.server.stop();
+    site.agents[0].stop();
+    site.restart_server();
+    site.restart_agent(0);
+    site.known(0);
+    let id = site.add(&["run", "fenced"]).remove(0);
+    wait_within(Duration::from_secs(60), "the reason", || {
+        let list = site.server.ask(&["job", "list"]);
+        let list = String::from_utf8_lossy(&list.stdout).into_owned();
+        list.contains("the lease was over").then(|| println!("{list}"))
+    });
+    assert_eq!(site.wait_state(&id, &["expired", "failed", "succeeded", "lost"]), "expired");
+    let log = site.log_of(&id).to_string();
+    assert!(log.contains("the lease was over"), "{log}");
+    assert_eq!(site.deeds().len(), 0);
+}

@@ -161,6 +161,7 @@ impl Book {
                 due,
                 state: State::Waiting,
                 since: Moment::at(now.tick, now),
+                free: Moment::at(now.tick, now),
                 host: String::new(),
                 refused: Vec::new(),
                 cancelled: false,

@@ -97,14 +97,12 @@ impl Book {
     pub(super) fn overdue(&mut self, at: usize, talks: Tick, now: &Now) -> bool {
         let run = &*self.runs[at];
         let ago = |then: Tick| now.tick.0.saturating_sub(then.0);
-        // Before the clock is set nobody knows how long it has lasted, but for this.
-        let since = |moment: &Moment| ago(moment.tick(now).unwrap_or(self.began.unwrap_or(now.tick)));
         let late = |over: i64| over > MARGINS.1 || over > MARGINS.0 && ago(talks) > MARGINS.0;
         let plan = self.jobs.iter().find(|job| job.plan.name == run.job);
         let prepare = plan.map_or(0, |job| job.plan.prepare.len() as i64);
         let limit = run.terms.timeout.map_or(HOSTS_LIMIT, millis).saturating_add(prepare * PREPARE);
-        let lasts = since(&run.since);
-        let why = if run.ordered.is_some_and(|ordered| late(since(&ordered))) {
+        let lasts = self.lasts(&run.since, now);
+        let why = if run.ordered.is_some_and(|ordered| late(self.lasts(&ordered, now))) {
             NOT_ENDED
         } else if late(lasts.saturating_sub(limit)) {
             STILL_RUNS
@@ -114,6 +112,13 @@ impl Book {
         let why = [&run.host, why].concat();
         self.lose(at, &why, lasts, now);
         true
+    }
+
+    /// How long ago that is, in milliseconds. Before the clock is set nobody knows it of an earlier boot, but for the time
+    /// since this program began.
+    pub(super) fn lasts(&self, since: &Moment, now: &Now) -> i64 {
+        let since = since.tick(now).unwrap_or(self.began.unwrap_or(now.tick));
+        now.tick.0.saturating_sub(since.0)
     }
 
     /// Takes out what has ended long ago, or is more than is kept.

@@ -81,11 +81,13 @@ impl Book {
 
     /// The result of a run, from its host; from the call of a URL, without one. It is acknowledged once it is on disk.
     pub fn done(&mut self, host: &str, done: &Done, now: &Now) {
-        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host)
-            && !agent.owed.contains(&done.key)
-            && agent.owed.len() < MAX_IDS
-        {
-            agent.owed.push(done.key);
+        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host) {
+            if !agent.owed.contains(&done.key) && agent.owed.len() < MAX_IDS {
+                agent.owed.push(done.key);
+            }
+            if done.end != End::Refused {
+                agent.rested = 0;
+            }
         }
         if host.is_empty() {
             self.hanging.retain(|key| *key != done.key);
@@ -193,9 +195,6 @@ impl Book {
             run.state = State::Running;
             run.since = Moment::at(now.tick, now);
             self.touch(at);
-            if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host) {
-                agent.rested = 0;
-            }
         }
         self.overdue(at, talks, now);
         let run = &mut *self.runs[at];
@@ -262,8 +261,7 @@ impl Book {
     /// How much longer a run may be started, in milliseconds. It is counted from when it was due and free to run.
     pub(super) fn left(&self, at: usize, now: &Now) -> i64 {
         let run = &self.runs[at];
-        let waited = run.since.tick(now).map_or(0, |since| now.tick.0.saturating_sub(since.0));
-        millis(run.terms.start_within).saturating_sub(waited)
+        millis(run.terms.start_within).saturating_sub(self.lasts(&run.free, now))
     }
 
     /// A run that was given to a host is to be given to another, or to the same anew.
@@ -271,6 +269,7 @@ impl Book {
         let run: &mut Run = &mut self.runs[at];
         run.state = State::Queued;
         run.since = Moment::at(now.tick, now);
+        run.free = run.since;
         run.host.clear();
         run.boot.clear();
         run.back = false;

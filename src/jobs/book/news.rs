@@ -39,6 +39,8 @@ pub struct Note {
     telling: u64,
     /// It was never handed on, and more may be added.
     open: bool,
+    /// It is being written, and it is on disk: perhaps with less than it holds by now.
+    stored: (bool, bool),
 }
 
 /// What a note tells.
@@ -76,9 +78,8 @@ impl Book {
     /// What is to be told now: what is on disk, or what the disk does not take. Each is given once.
     pub(super) fn tell(&mut self) -> Vec<News> {
         let mut news = Vec::new();
-        let noted = self.notes_dirty == (false, false) || self.failing;
-        for note in self.notes.iter_mut().filter(|note| noted && note.telling == 0) {
-            if news.len() < MAX_NEWS {
+        for note in self.notes.iter_mut().filter(|note| note.telling == 0) {
+            if news.len() < MAX_NEWS && (note.stored.1 || self.failing) {
                 (note.telling, note.open) = (HANDED, false);
                 news.push(News::Note(note.clone()));
             }
@@ -178,7 +179,14 @@ impl Book {
             Told::Skipped { job, .. } => (b"skipped", job),
         };
         let id = Id::of(&[kind, name.as_bytes(), &time, &number]);
-        self.notes.push(Note { id, at: Moment::at(now.tick, now), what, telling: 0, open: true });
+        self.notes.push(Note {
+            id,
+            at: Moment::at(now.tick, now),
+            what,
+            telling: 0,
+            open: true,
+            stored: (false, false),
+        });
         self.noted();
     }
 
@@ -187,8 +195,16 @@ impl Book {
         self.changes.0 += 1;
     }
 
+    /// The file of the notes is on disk, or is not.
+    pub(super) fn notes_saved(&mut self, ok: bool) {
+        for note in &mut self.notes {
+            note.stored = (false, note.stored.1 || note.stored.0 && ok);
+        }
+    }
+
     /// The file of the notes.
-    pub(super) fn notes_sheet(&self, now: &Now) -> Sheet {
+    pub(super) fn notes_sheet(&mut self, now: &Now) -> Sheet {
+        self.notes.iter_mut().for_each(|note| note.stored.0 = true);
         let bytes = (!self.notes.is_empty()).then(|| write(&self.notes, now));
         Sheet { file: NOTES.to_owned(), bytes }
     }
@@ -236,7 +252,7 @@ pub fn read_notes(bytes: &[u8]) -> Option<Vec<Note>> {
             None => Told::Skipped { job: text("job")?, why: text("why")? },
         };
         let (id, at) = (Id::parse(json::text(value, "id")?)?, Moment::read(value.get("at")?)?);
-        notes.push(Note { id, at, what, telling: 0, open: false });
+        notes.push(Note { id, at, what, telling: 0, open: false, stored: (false, true) });
     }
     Some(notes)
 }

@@ -95,7 +95,7 @@ impl Book {
             let same = |other: &&usize| self.runs[**other].job == run.job && self.runs[**other].on == run.on;
             if !run.job.is_empty() && busy.iter().find(same).is_some() {
                 // Its time to start begins when the earlier run has ended.
-                self.runs[at].since = Moment::at(now.tick, now);
+                self.runs[at].free = Moment::at(now.tick, now);
                 continue;
             }
             let waits = self.left(at, now);
@@ -261,9 +261,7 @@ impl Book {
     fn has_waited(&self, at: usize, now: &Now) -> i64 {
         let run = &*self.runs[at];
         let limit = run.terms.timeout.map_or(0, millis).saturating_add(LOST_AFTER);
-        // Before the clock is set nobody knows how long a run of an earlier boot has lasted.
-        let waited = run.since.tick(now).map_or(0, |since| now.tick.0.saturating_sub(since.0));
-        waited.saturating_sub(limit)
+        self.lasts(&run.since, now).saturating_sub(limit)
     }
 
     /// The host of a run has been told that it goes. Whether the run left it.
@@ -299,9 +297,9 @@ impl Book {
 
     /// Takes a run from its host without giving it more time.
     pub(super) fn again_since(&mut self, at: usize, now: &Now) {
-        let since = self.runs[at].since;
+        let free = self.runs[at].free;
         self.again(at, now);
-        self.runs[at].since = since;
+        self.runs[at].free = free;
     }
 
     /// One message for each host that runs left.

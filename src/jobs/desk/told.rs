@@ -154,6 +154,7 @@ mod tests {
             due: now.wall,
             state: State::Lost,
             since: Moment::at(now.tick, &now),
+            free: Moment::at(now.tick, &now),
             host: "w1@lan".to_owned(),
             refused: Vec::new(),
             cancelled: false,

@@ -230,6 +230,11 @@ fn refusals_that_pass_do_not_prolong_the_time_to_start() {
         let offers = server.beat("w", &[], secs).offers;
         if let Some(offer) = offers.first() {
             tries += 1;
+            // It had it already, and was about to begin.
+            if tries % 2 == 0 {
+                server.beat("w", &[offer.key], secs);
+                assert_eq!(server.run(id).state, State::Running);
+            }
             let why = "Too many open files".to_owned();
             let done = Done { code: Some(LATER), why, ..result(offer.key, End::Refused) };
             server.book.done("w", &done, &at(secs));
@@ -294,4 +299,26 @@ fn what_nobody_lists_is_refused_at_once() {
     assert_eq!(ask(&mut server, "play", any("*"), 602), Ok(1));
     server.hosts[2].bound = false;
     assert_eq!(ask(&mut server, "play", any("*"), 603), why);
+}
+
+#[test]
+fn a_clock_that_is_never_set_keeps_nothing_open_for_ever() {
+    let terms = Terms { timeout: Some(Duration::from_secs(60)), ..Terms::default() };
+    let mut server = Server::new(&[job("a", terms)], &["w"]);
+    let id = server.ask("a", 1);
+    let key = server.taken(id, 2);
+    let runs = saved::write_runs(&mut server.book.runs.iter(), &at(3));
+    // After a power cut the clock of the server says 1970, and stays so.
+    let unset = |secs: i64| Now { tick: Tick(secs * 1000), wall: Wall(secs * 1000), boot: Boot(2) };
+    let mut book = Book::default();
+    assert!(book.restore("jobs/01.json", &runs, &unset(5)));
+    book.define(&[job("a", terms)], "me", &unset(5));
+    let mut secs: i64 = 5;
+    while !book.runs().all(|run| run.state.is_final()) {
+        secs += 10;
+        let says = Says { takes: Vec::new(), runs: vec![Held { key, phase: Phase::Running }] };
+        book.heard("w", &Beat { boot: "boot", run: "run", seq: secs.unsigned_abs() }, &says, &unset(secs));
+        assert!(secs < 2000, "for ever");
+    }
+    assert!(secs > 660, "{secs}");
 }

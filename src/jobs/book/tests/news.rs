@@ -188,3 +188,16 @@ fn ten_thousand_ends_are_told_bit_by_bit() {
     println!("{told} ends in {rounds} rounds");
     assert_eq!(told, 10_000);
 }
+
+#[test]
+fn what_comes_after_a_note_does_not_hold_it_up() {
+    let mut server = Server::new(&[], &[]);
+    let mut disk = Disk(Vec::new());
+    let mut told = Vec::new();
+    for n in 0..10 {
+        server.book.skipped(&format!("job{n}"), "why".to_owned(), &at(n));
+        told.extend(notes(&server.book.step(&[], &at(n), &Zone::utc()).news));
+        disk.write(&mut server.book, 99, n);
+        assert_eq!(told.len() as i64, n, "each once it is on disk, whatever else is not");
+    }
+}

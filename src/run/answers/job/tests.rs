@@ -50,6 +50,7 @@ fn run(id: u64, job: &str, state: State, host: &str) -> Run {
         due: NOW.wall,
         state,
         since: crate::event::Moment::at(NOW.tick, &NOW),
+        free: crate::event::Moment::at(NOW.tick, &NOW),
         host: host.to_owned(),
         refused: Vec::new(),
         cancelled: false,
