@@ -150,7 +150,7 @@ impl Desk {
         if self.settle() {
             Ok(ids)
         } else {
-            let first = ids.first().map(Id::to_string).unwrap_or_default();
+            let first = ids.first().map_or_else(|| "the schedule".to_owned(), Id::to_string);
             let more = if ids.len() > 1 { " and the others" } else { "" };
             Err([&first, more, UNSAVED].concat())
         }
@@ -248,10 +248,10 @@ impl Shared {
                 }
                 for (key, job) in calls {
                     // What is not on disk is not called: after a crash nobody would know of it.
-                    if written {
-                        self.call(key, &job, &setting);
-                    } else {
+                    if !written {
                         lock(&self.book).not_called(key, &clock::now());
+                    } else if lock(&self.book).is_called(key) {
+                        self.call(key, &job, &setting);
                     }
                 }
                 // What has ended is told once it is on disk, which is to be written in turn.

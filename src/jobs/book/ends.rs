@@ -92,6 +92,15 @@ impl Book {
         }
     }
 
+    /// Whether a call that was asked for is still wanted.
+    pub fn is_called(&mut self, key: Key) -> bool {
+        let wanted = self.runs().any(|run| run.key == key && !run.state.is_final());
+        if !wanted {
+            self.hanging.retain(|hanging| *hanging != key);
+        }
+        wanted
+    }
+
     /// Whether a run of which its host says that it has it has lasted too long, or has not ended for too long after that
     /// was ordered: it is lost then, whatever is said of it later. `talks`: since when the host speaks without a pause.
     pub(super) fn overdue(&mut self, at: usize, talks: Tick, now: &Now) -> bool {

@@ -45,13 +45,13 @@ impl Book {
         }
         // What changes here of one run says nothing against others in the same file.
         let unsaved = self.dirty | self.writing.1;
-        let mut talks = now.tick;
+        let (mut talks, mut rests) = (now.tick, false);
         if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host) {
             if now.tick.0.saturating_sub(agent.heard.0) > PAUSE {
                 agent.talks = now.tick;
             }
             (agent.heard, agent.mute) = (now.tick, false);
-            talks = agent.talks;
+            (talks, rests) = (agent.talks, agent.rests > now.tick);
         }
         for held in &says.runs {
             self.holds(host, held, talks, &mut orders, now);
@@ -61,6 +61,9 @@ impl Book {
             open && run.host == host && !says.runs.iter().any(|held| held.key == run.key)
         }) {
             let run = &*self.runs[at];
+            if rests && run.state == State::Queued {
+                continue;
+            }
             if run.state != State::Running {
                 self.offer(at, &boot, unsaved, &mut orders, now);
             } else if run.since.tick(now).is_none_or(|since| now.tick.0.saturating_sub(since.0) > FORGOTTEN) {
@@ -213,7 +216,8 @@ impl Book {
 
     /// A host could not take what it was offered: nothing new goes there for a while, twice as long each time.
     fn rest(&mut self, host: &str, now: &Now) {
-        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host) {
+        // What it was offered before it said so counts no more.
+        if let Some(agent) = self.agents.iter_mut().find(|agent| agent.host == host && agent.rests <= now.tick) {
             agent.rests = now.tick + REST * (1 << agent.rested.min(MAX_DOUBLED));
             agent.rested += 1;
         }

@@ -240,9 +240,9 @@ impl Book {
             let agent = self.agents.iter().find(|agent| agent.host == run.host);
             if self.left(at, now) <= 0 {
                 self.expire(at, LATE, now);
-            } else if agent.is_some_and(|agent| agent.mute) {
+            } else if agent.is_some_and(|agent| agent.mute || agent.rests > now.tick) {
                 // It was never offered: nobody else knows of it.
-                let elsewhere = matches!(run.on, On::Any(_));
+                let elsewhere = matches!(run.on, On::Any(_)) && agent.is_some_and(|agent| agent.mute);
                 self.again_since(at, now);
                 return elsewhere;
             }

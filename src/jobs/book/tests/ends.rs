@@ -195,6 +195,7 @@ fn a_call_that_was_not_made_is_asked_for_again() {
     assert_eq!(server.run(id).state, State::Running, "once it does not");
     // Taken back before anybody knew.
     server.book.cancel("call", &at(5)).unwrap();
+    assert!(!server.book.is_called(key));
     server.book.not_called(key, &at(5));
     assert_eq!((server.run(id).state, &*server.book.hanging), (State::Cancelled, &[][..]));
 }
@@ -258,6 +259,37 @@ fn a_host_that_cannot_just_now_leaves_it_to_another() {
     server.step(3);
     let run = server.run(id);
     assert!(!run.host.is_empty() && run.host != first && run.refused.is_empty(), "{run:?}");
+}
+
+#[test]
+fn a_host_that_cannot_is_spared_what_it_was_to_get_next() {
+    let mut server = Server::new(&[], &["w"]);
+    for n in 0..40 {
+        let new = New::Once { message: "work".to_owned(), on: Where::One(On::Any("*".to_owned())), due: at(0).wall };
+        server.book.add(&new, &server.hosts, &at(0), n + 1).unwrap();
+    }
+    server.step(1);
+    let (mut refused, mut last) = (Vec::new(), 0);
+    for secs in 2..120 {
+        for offer in server.beat("w", &[], secs).offers {
+            let done = Done { code: Some(LATER), ..result(offer.key, End::Refused) };
+            server.book.done("w", &done, &at(secs));
+            if secs != last {
+                refused.push(secs);
+                last = secs;
+            }
+        }
+        server.step(secs);
+        if secs == 5 {
+            server.hosts.push(host("x"));
+            server.beat("x", &[], secs);
+            assert_eq!(server.step(secs).news, [], "it has not moved: it was on no host");
+            assert_eq!(server.book.runs().filter(|run| run.host == "x").count(), 40);
+        }
+    }
+    // Those that x does not get to are w's again, in time.
+    assert_eq!(refused[0], 2);
+    assert!(refused.len() < 4, "{refused:?}");
 }
 
 #[test]
