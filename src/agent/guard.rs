@@ -6,11 +6,13 @@
 //! included, when that time is over or the agent is gone. What leaves the group escapes it.
 
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, getpgrp, kill_process_group};
+use signal_hook::consts::SIGTERM;
 
 use crate::clock::{Tick, tick};
 use crate::run::threads::{SMALL_STACK, spawn};
@@ -34,8 +36,15 @@ pub fn argv(argv: &[String]) -> Vec<String> {
 pub fn run(argv: &[String]) -> ExitCode {
     let [name, args @ ..] = argv else { return NOT_STARTED.into() };
     let mut lease = Lease::default();
+    // What asks the group to end means the run, which may take its time for that; a program that is started has the
+    // system's answer to that signal, not this one.
+    let deaf = signal_hook::flag::register(SIGTERM, Arc::default()).map(|_| ());
     // Nothing starts before its time is known.
-    if !lease.listen() || spawn("guard", SMALL_STACK, move || lease.watch()).is_err() {
+    if !lease.listen() {
+        return NOT_STARTED.into();
+    }
+    if let Err(error) = deaf.and_then(|()| spawn("guard", SMALL_STACK, move || lease.watch()).map(|_| ())) {
+        crate::cli::complain(&["the guard of the run: ", &error.to_string()].concat());
         return NOT_STARTED.into();
     }
     match Command::new(name).args(args).stdin(Stdio::null()).status() {

@@ -128,6 +128,13 @@ impl Leash {
         lock(&self.0).0.map_or(deadline, |until| until.min(deadline))
     }
 
+    /// Whether the run must have ended: for itself, or because of the lease.
+    pub fn is_over(&self) -> bool {
+        let (end, lease) = *lock(&self.0);
+        let now = tick();
+        end.is_some_and(|end| end <= now) || lease.is_some_and(|lease| lease <= now)
+    }
+
     /// The run is told on its standard input, which stays open, that it may go on until `lease`: a line of milliseconds
     /// each time.
     pub fn lease(&self, lease: Tick) {
@@ -272,7 +279,10 @@ impl Running {
 
     /// Takes in the last output of a program that ended by itself; one that did not is killed and reaped.
     fn finish(mut self, end: &End, output: &mut Output, pace: &mut Pace<'_>) {
-        self.stdin = None;
+        // What is told a lease there would take its end for that of this program.
+        if self.lease.is_none() {
+            self.stdin = None;
+        }
         match end {
             End::Exit(_) | End::Signal(_) => self.take_in(DRAIN, output, pace),
             End::Stopped if self.outlives => {

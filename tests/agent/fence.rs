@@ -43,8 +43,8 @@ fn apart(lives: &[(String, u64, u64)]) {
     }
 }
 
-/// Which agent has the run, and the place of the other.
-fn holder(site: &Site, id: &str) -> usize {
+/// Which agent has the run.
+pub fn holder(site: &Site, id: &str) -> usize {
     wait_for("a host", || {
         let runs = site.log_of(id);
         let host = super::site::find(&runs, id)?["host"].as_str()?.to_owned();
@@ -113,4 +113,32 @@ fn a_reload_in_the_middle_leaves_what_is_fenced_its_lease() {
     assert!(site.agents[0].ask(&["reload"]).status.success());
     assert_eq!(site.wait_state(&id, &["cancelled", "lost", "failed", "succeeded"]), "succeeded");
     assert_eq!(lives(&dir).len(), 1);
+}
+
+#[test]
+fn what_is_ended_has_two_seconds_to_save_its_work() {
+    let dir = TempDir::new();
+    let out = dir.join("out");
+    let line = format!(
+        "trap 'sleep 0.7; echo saved >> {0}; exit 0' TERM; echo begun >> {0}; while :; do sleep 0.1; done",
+        out.display()
+    );
+    let agent = format!("[[agent.shortcut]]\nmessage = \"save\"\nshell = \"{line}\"\n");
+    let job = |name: &str, more: &str| {
+        format!("[[job]]\nname = \"{name}\"\nmessage = \"save\"\non = \"any\"\n{more}")
+    };
+    let site = Site::start(1, &(job("free", "") + &job("fenced", "failover = true\n")), &agent);
+    for (number, name) in ["free", "fenced"].iter().enumerate() {
+        let id = site.add(&["run", name]).remove(0);
+        let lines = |count| {
+            wait_for("its words", || {
+                let text = fs::read_to_string(&out).unwrap_or_default();
+                (text.lines().count() == count).then_some(text)
+            })
+        };
+        lines(2 * number + 1);
+        assert!(site.server.ask(&["job", "cancel", &id]).status.success());
+        assert_eq!(site.wait_state(&id, &["cancelled", "lost", "failed", "succeeded"]), "cancelled", "{name}");
+        assert!(lines(2 * number + 2).ends_with("saved\n"), "{name}");
+    }
 }
