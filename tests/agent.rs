@@ -11,6 +11,8 @@ mod common;
 mod disk;
 #[path = "agent/ends.rs"]
 mod ends;
+#[path = "agent/calls.rs"]
+mod calls;
 #[path = "agent/enemies.rs"]
 mod enemies;
 #[path = "agent/fence.rs"]

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use crate::agent::allow::Start;
 use crate::agent::hands::{Begin, Hands, Work};
-use crate::agent::{AgentPlan, guard};
+use crate::agent::{AgentPlan, call, guard};
 use crate::alert::Parcel;
 use crate::callback::exec::{self, Apart, Leash, Limits, Program};
 use crate::callback::result::said;
 use crate::clock::{self, Tick, millis, tick};
 use crate::event::Id;
-use crate::fetch::{self, Fetch, Request};
 use crate::keepalive::carry::Carry;
 use crate::keepalive::work::{Agent, Done, End, Key, LATER, Offer, Orders, Says};
 use crate::resolve::Resolver;
@@ -30,6 +29,8 @@ pub const QUEUE_JOURNAL: &str = "agent-queue.json";
 const WRITE_WAIT: Duration = Duration::from_secs(1);
 /// From one try to the next while the disk fails.
 const WRITE_AGAIN: Duration = Duration::from_secs(5);
+/// How long what is to be started waits for a disk that does not answer; one that sleeps takes some seconds to wake.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A client that has said nothing for so long does not speak for the agent any more: longer than any of its beats takes.
 const TURN: Duration = Duration::from_secs(20);
 /// For what is killed at the end of the program, and the last writing of the journal.
@@ -44,9 +45,6 @@ const KEEP: usize = 6 * 1024;
 const GAP: &str = "\n[…]\n";
 /// Nobody else runs the jobs of a queue.
 const NO_LEASE: Duration = Duration::from_secs(86_400);
-/// For the connection of a call, of its whole time; bytes of its answer that are read.
-const CONNECT: Duration = Duration::from_secs(10);
-const MAX_ANSWER: u64 = 64 * 1024;
 /// The environment of a run, besides what says which it is.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -85,6 +83,8 @@ struct Disk {
     file: &'static str,
     /// It failed: not before this time again.
     again: Option<Tick>,
+    /// Since when it has not answered.
+    slow: Option<Tick>,
 }
 
 /// Starts the agent of `plan`; `journal` is what its last run left in that file.
@@ -109,9 +109,16 @@ pub fn start(
         bell: Bell::default(),
         turn: Mutex::default(),
     });
-    let (inside, disk) = (Arc::clone(&shared), Disk { store, pending: None, file, again: None });
+    let (inside, disk) = (Arc::clone(&shared), Disk { store, pending: None, file, again: None, slow: None });
     let thread = spawn("agent", SMALL_STACK, move || inside.work(disk))?;
     Ok((Arc::new(Desk(shared)), thread))
+}
+
+impl Disk {
+    /// Whether others had better do what is to be started.
+    fn fails(&self) -> bool {
+        self.again.is_some() || self.slow.is_some_and(|since| tick().since(since) >= PATIENCE)
+    }
 }
 
 impl Desk {
@@ -243,8 +250,13 @@ impl Shared {
             let written = self.write(&mut disk);
             if !written && !failing {
                 log::warn!("{} cannot be written: no job is started until it can", disk.file);
+            } else if written && failing {
+                log::info!("{} can be written again", disk.file);
             }
             failing = !written;
+            if failing && lock(&self.hands).unwritten(disk.fails()) {
+                self.parts.carry.ring();
+            }
             loop {
                 let begin = lock(&self.hands).begin(&clock::now());
                 let Some(begin) = begin else { break };
@@ -285,7 +297,9 @@ impl Shared {
             disk.pending = hand(&disk.store, vec![put]).map(|written| (number, written));
         }
         let Some((number, written)) = &disk.pending else { return false };
+        disk.slow.get_or_insert_with(tick);
         let Some(ok) = written.wait(WRITE_WAIT) else { return false };
+        disk.slow = None;
         if ok {
             lock(&self.hands).saved(*number);
             self.parts.carry.ring();
@@ -307,7 +321,7 @@ impl Shared {
             leash.lease(lock(&self.hands).lease().0);
         }
         lock(&self.running).push((key, leash.clone()));
-        log::info!("job {} (attempt {}) begins", key.id, key.attempt);
+        log::info!("job {} ({}, attempt {}) begins", key.id, begin.name, key.attempt);
         let shared = Arc::clone(self);
         if let Err(error) = spawn("run", HTTP_STACK, move || shared.carry_out(&begin, &leash)) {
             let why = ["no thread for it: ", &error.to_string()].concat();
@@ -330,14 +344,12 @@ impl Shared {
             }
         }
         lock(&self.hands).prepared(begin.key);
-        // A program is ended by its leash; a call that was sent cannot be taken back.
-        let over = matches!(begin.work, Work::Call(..)) && leash.cut(Tick(i64::MAX)) <= tick();
-        if over {
-            return self.ended(refused(begin.key, ""));
-        }
         let done = match &begin.work {
             Work::Run(start) => self.run(begin, start, leash),
-            Work::Call(url, timeout) => Some(self.call(begin.key, url, *timeout)),
+            Work::Call(url, timeout) => {
+                let Parts { resolver, stop, .. } = &self.parts;
+                Some(call::call(begin.key, url, *timeout, leash, resolver, stop))
+            }
         };
         match done {
             Some(done) => self.ended(done),
@@ -382,23 +394,6 @@ impl Shared {
         Some(Done { key: begin.key, end, code, took: millis(tick().since(began)), out, why })
     }
 
-    /// Calls a URL: every 2xx is a success.
-    fn call(&self, key: Key, url: &str, timeout: Duration) -> Done {
-        let began = tick();
-        let limits = fetch::Limits { connect: timeout.min(CONNECT), total: timeout, body: MAX_ANSWER, proxy: true };
-        let fetch = Fetch::new(limits, Arc::clone(&self.parts.resolver));
-        let request = Request { method: "GET", url, headers: &[], body: None };
-        let (end, out, why) = match fetch.send(&request) {
-            Ok(answer) => {
-                let good = (200..300).contains(&answer.status);
-                let why = if good { String::new() } else { ["HTTP ", &answer.status.to_string()].concat() };
-                (if good { End::Succeeded } else { End::Failed }, lines(&answer.body), why)
-            }
-            Err(error) => (End::Failed, String::new(), error.to_string()),
-        };
-        Done { key, end, code: None, took: millis(tick().since(began)), out, why }
-    }
-
     fn ended(&self, done: Done) {
         lock(&self.running).retain(|(key, _)| *key != done.key);
         let (key, took) = (done.key, done.took);
@@ -409,7 +404,7 @@ impl Shared {
 }
 
 /// What a program said: its lines, each without control characters.
-fn lines(bytes: &[u8]) -> String {
+pub fn lines(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<String> = text.split('\n').map(|line| said(line.as_bytes(), b"", 0, &[]).0).collect();
     lines.join("\n")

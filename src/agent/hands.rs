@@ -9,6 +9,7 @@ mod journal;
 use std::time::Duration;
 
 use crate::agent::allow::{AllowPlan, Answer, Start};
+use crate::alert::clean::clean;
 use crate::clock::{Now, Tick};
 use crate::event::Id;
 use crate::keepalive::work::{Done, End, Held, Key, LATER, MAX_IDS, MAX_TAKES, Offer, Orders, Phase, Says};
@@ -27,6 +28,10 @@ const MAX_LEASE: Duration = Duration::from_secs(86_400);
 const GUARD_MARGIN: Duration = Duration::from_millis(500);
 /// Bytes of output of all results together; that of the oldest goes first.
 const MAX_OUT: usize = 64 * 1024;
+/// Bytes of a name in the log.
+const MAX_NAME: usize = 64;
+/// Why nothing is taken without a journal.
+const UNWRITTEN: &str = "this host cannot write to its state directory";
 /// How often leases are looked at while there is a run that must end with them.
 const WATCH_FENCED: Duration = Duration::from_millis(200);
 
@@ -55,6 +60,8 @@ struct Hold {
     key: Key,
     job: String,
     fenced: bool,
+    /// It calls a URL.
+    calls: bool,
     /// The change with which it came, or ended.
     since: u64,
     /// When it was last told.
@@ -79,6 +86,8 @@ enum Step {
 pub struct Begin {
     /// Which.
     pub key: Key,
+    /// What it is called in the log: the name of its job, or the first word of its message.
+    pub name: String,
     /// What comes first, each with its message.
     pub prepare: Vec<(String, Start)>,
     /// What then.
@@ -119,8 +128,10 @@ impl Hands {
         if self.held.len() < known {
             self.changed += 1;
         }
-        for id in orders.cancel.iter().chain(&orders.back) {
-            self.end_on_request(*id);
+        for (ids, back) in [(&orders.cancel, false), (&orders.back, true)] {
+            for id in ids {
+                self.end_on_request(*id, back);
+            }
         }
         for offer in &orders.offers {
             self.offered(offer, sent, now);
@@ -148,8 +159,8 @@ impl Hands {
         let Some(hold) = self.held.iter_mut().find(|hold| hold.key == done.key) else { return done.words() };
         match hold.step {
             Step::Ended(_) => return done.words(),
-            // What was killed ended because of that, unless it was quicker.
-            Step::Ending(end) if done.end != End::Succeeded => {
+            // What was killed ended because of that, unless it was quicker, or nobody can say.
+            Step::Ending(end) if !matches!(done.end, End::Succeeded | End::Unknown) => {
                 (done.end, done.code, done.why) = (end, None, String::new())
             }
             Step::Ending(_) | Step::Taken(..) | Step::Running => {}
@@ -276,6 +287,23 @@ impl Hands {
         self.saved = self.saved.max(number);
     }
 
+    /// The journal is not on disk. What has ended is told all the same: a crash before it is acknowledged would only make
+    /// it unknown. `fails`: the disk is not just slow, and what is not written there is begun elsewhere. Whether there is
+    /// something new to tell.
+    pub fn unwritten(&mut self, fails: bool) -> bool {
+        let saved = self.saved;
+        let unsaved = |hold: &&Hold| hold.since > saved && matches!(hold.step, Step::Taken(..));
+        let taken: Vec<Key> = self.held.iter().filter(unsaved).map(|hold| hold.key).collect();
+        for key in taken.into_iter().filter(|_| fails) {
+            self.not_begun(refusal(key, UNWRITTEN));
+        }
+        let mut news = false;
+        for hold in self.held.iter_mut().filter(|hold| hold.since > saved && matches!(hold.step, Step::Ended(_))) {
+            (hold.since, news) = (0, true);
+        }
+        news
+    }
+
     /// A run ends before it was begun.
     fn not_begun(&mut self, done: Done) {
         let (key, words) = (done.key, self.ended(done));
@@ -284,13 +312,16 @@ impl Hands {
         }
     }
 
-    fn end_on_request(&mut self, id: Id) {
+    /// `back`: another host is to do it, if this one has not.
+    fn end_on_request(&mut self, id: Id, back: bool) {
         let Some(hold) = self.held.iter_mut().find(|hold| hold.key.id == id) else { return };
         match &hold.step {
             Step::Taken(..) => {
                 let key = hold.key;
                 self.not_begun(Done { end: End::Cancelled, ..refusal(key, "") });
             }
+            // Nobody would know whether a call was heard: it ends soon by itself.
+            Step::Running if back && hold.calls => {}
             Step::Running => hold.step = Step::Ending(End::Cancelled),
             Step::Ending(_) | Step::Ended(_) => {}
         }
@@ -323,8 +354,9 @@ impl Hands {
         {
             self.refused.push((key, done.words()));
         }
+        let calls = matches!(&step, Step::Taken(begin, _) if matches!(begin.work, Work::Call(..)));
         let (job, fenced) = (offer.job.clone(), offer.fenced);
-        self.held.push(Hold { key, job, fenced, since: self.changed, told: None, step });
+        self.held.push(Hold { key, job, fenced, calls, since: self.changed, told: None, step });
         self.seen.retain(|seen| seen.id != key.id);
         if self.seen.len() >= MAX_SEEN {
             self.seen.remove(0);
@@ -354,7 +386,9 @@ impl Hands {
                 }
             }
         }
-        Ok(Begin { key, prepare, work, fenced: offer.fenced })
+        let first = offer.message.split_whitespace().next().unwrap_or_default();
+        let name = clean(if offer.job.is_empty() { first } else { &offer.job }, MAX_NAME);
+        Ok(Begin { key, name, prepare, work, fenced: offer.fenced })
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod allow;
 pub mod hands;
 
+pub mod call;
 pub mod desk;
 pub mod guard;
 pub mod queue;

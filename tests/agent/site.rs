@@ -79,7 +79,9 @@ impl Site {
         let mut site = Site { dir, server, agents: Vec::new(), server_config, agent_configs: Vec::new() };
         let allow = allow(&site.log());
         for n in 0..hosts {
-            let config = agent_config(n, port, &(allow.clone() + add));
+            // Keys of the agent itself stand before its entries.
+            let list = if add.starts_with('[') { allow.clone() + add } else { [add, &allow].concat() };
+            let config = agent_config(n, port, &list);
             site.agents.push(Daemon::start(&site.dir.join(format!("w{n}")), &config));
             site.agent_configs.push(config);
         }

@@ -47,7 +47,7 @@ impl Hands {
             let job = jobs.get(at).and_then(Value::as_str).unwrap_or_default().to_owned();
             let key = done.key;
             let step = Step::Ended(Box::new(done));
-            self.held.push(Hold { key, job, fenced: false, since: self.changed, told: None, step });
+            self.held.push(Hold { key, job, fenced: false, calls: false, since: self.changed, told: None, step });
         }
         true
     }

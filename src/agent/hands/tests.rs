@@ -16,7 +16,8 @@ fn hands(journal: Option<&[u8]>) -> Hands {
         dir: None,
         timeout: None,
     };
-    let allow = AllowPlan { entries: vec![entry], urls: Vec::new(), timeout: Duration::from_secs(60) };
+    let urls = vec!["http://127.0.0.1/".to_owned()];
+    let allow = AllowPlan { entries: vec![entry], urls, timeout: Duration::from_secs(60) };
     let (hands, good) = Hands::new(allow, 4, journal);
     assert!(good);
     hands
@@ -150,4 +151,48 @@ fn what_is_refused_is_said_once() {
     let back = Orders { cancel: vec![Id(2)], ..Orders::default() };
     hands.ordered(&back, at(2).tick, LEASE, &at(2));
     assert_eq!(hands.refused(), [(key(2, 1), "cancelled".to_owned())]);
+}
+
+#[test]
+fn without_a_journal_nothing_is_begun_and_all_is_told() {
+    let mut hands = hands(None);
+    hands.ordered(&orders(vec![offer(key(1, 1), false)]), at(0).tick, LEASE, &at(0));
+    save(&mut hands);
+    hands.begin(&at(0)).unwrap();
+    // From now on the disk is slow, then it fails.
+    hands.ordered(&orders(vec![offer(key(2, 1), false)]), at(1).tick, LEASE, &at(1));
+    hands.ended(done(key(1, 1), "x"));
+    assert_eq!(hands.result(&at(1)), None);
+    assert!(hands.unwritten(false));
+    assert_eq!(hands.result(&at(1)).unwrap().key, key(1, 1), "its end is no secret");
+    assert!(!hands.unwritten(false), "nothing new");
+    assert_eq!((hands.begin(&at(2)), hands.active().0.len()), (None, 1), "the other one waits");
+    assert!(hands.unwritten(true));
+    assert_eq!(hands.begin(&at(2)), None);
+    let told = hands.result(&at(2)).unwrap();
+    assert_eq!((told.key, told.end, &*told.why), (key(2, 1), End::Refused, UNWRITTEN));
+    assert_eq!(hands.refused().len(), 1, "and it is in the log");
+    // Later it works, and the key is not taken again.
+    save(&mut hands);
+    let acks = Orders { acks: vec![Id(1), Id(2)], ..orders(vec![offer(key(2, 1), false), offer(key(2, 2), false)]) };
+    hands.ordered(&acks, at(3).tick, LEASE, &at(3));
+    save(&mut hands);
+    assert_eq!(hands.begin(&at(3)).unwrap().key, key(2, 2));
+}
+
+#[test]
+fn a_call_under_way_is_not_handed_back_and_may_be_unknown() {
+    let mut hands = hands(None);
+    let call = |id| Offer { message: "url http://127.0.0.1/x".to_owned(), ..offer(key(id, 1), true) };
+    hands.ordered(&orders(vec![call(1), offer(key(2, 1), true)]), at(0).tick, LEASE, &at(0));
+    save(&mut hands);
+    while hands.begin(&at(0)).is_some() {}
+    let back = Orders { back: vec![Id(1), Id(2)], ..Orders::default() };
+    hands.ordered(&back, at(1).tick, LEASE, &at(1));
+    assert_eq!(hands.to_end(&at(1)), [key(2, 1)]);
+    let cancel = Orders { cancel: vec![Id(1)], ..Orders::default() };
+    hands.ordered(&cancel, at(2).tick, LEASE, &at(2));
+    assert_eq!(hands.to_end(&at(2)), [key(1, 1), key(2, 1)]);
+    let unknown = Done { end: End::Unknown, why: "under way".to_owned(), ..done(key(1, 1), "") };
+    assert_eq!(hands.ended(unknown), "unknown: under way");
 }
