@@ -21,6 +21,8 @@ mod fence;
 mod kills;
 #[path = "agent/many.rs"]
 mod many;
+#[path = "agent/noise.rs"]
+mod noise;
 #[path = "agent/queue.rs"]
 mod queue;
 #[path = "agent/runs.rs"]

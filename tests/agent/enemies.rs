@@ -11,21 +11,22 @@ use interrupt_callback::keepalive::work::{Done, Says};
 use serde_json::{Value, json};
 
 use super::common::daemon::Daemon;
+use super::common::trace::{programs, watched};
 use super::common::{SOON, TempDir, wait_within};
 use super::site::{agent_config, hostname, key};
 
 /// What it heard: how many beats, what agents said, results.
-type Ears = (usize, Vec<Says>, Vec<Done>);
+pub type Ears = (usize, Vec<Says>, Vec<Done>);
 
 /// Says whatever it likes, with a good MAC.
-struct Hostile {
-    at: SocketAddr,
-    heard: Arc<Mutex<Ears>>,
+pub struct Hostile {
+    pub at: SocketAddr,
+    pub heard: Arc<Mutex<Ears>>,
 }
 
 impl Hostile {
     /// `reply` makes the body of the answer to a beat of that number.
-    fn start(mut reply: impl FnMut(usize, &[Done]) -> String + Send + 'static) -> Hostile {
+    pub fn start(mut reply: impl FnMut(usize, &[Done]) -> String + Send + 'static) -> Hostile {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new((0, Vec::new(), Vec::new())));
@@ -39,7 +40,7 @@ impl Hostile {
         Hostile { at, heard }
     }
 
-    fn wait(&self, what: &str, fits: impl Fn(&Ears) -> bool) {
+    pub fn wait(&self, what: &str, fits: impl Fn(&Ears) -> bool) {
         wait_within(2 * SOON, what, || fits(&self.heard.lock().unwrap()).then_some(()));
     }
 }
@@ -72,11 +73,11 @@ fn exchange(
     (&*stream).write_all(&line4)
 }
 
-fn offer(n: usize, message: &str) -> Value {
+pub fn offer(n: usize, message: &str) -> Value {
     json!({"id": format!("{n:016x}"), "ep": 1, "at": 1, "job": "", "message": message, "left": 600_000, "fenced": n.is_multiple_of(2), "prepare": []})
 }
 
-fn body(offers: &[Value], acks: &[String]) -> String {
+pub fn body(offers: &[Value], acks: &[String]) -> String {
     json!({"ok": true, "next": 1000, "lease": 30_000, "work": {"offers": offers, "cancel": [], "back": [], "acks": acks}})
         .to_string()
 }
@@ -120,14 +121,27 @@ fn corpus(canary: &Path) -> Vec<String> {
         "help; touch F",
         "{IFS}",
         "IC_RUN=1 touch F",
+        "say %s%n%x",
+        "give `touch F` --",
+        "give -- touch",
+        "say \u{85}touch F",
+        "say\u{2028}touch F",
+        "sh F",
+        "env touch F",
+        "guard-run touch F",
+        "/proc/self/exe guard-run touch F",
     ] {
         corpus.push(text.replace('F', &file.to_string()));
     }
+    corpus.push("say ".to_owned() + &";touch${IFS}x".repeat(76));
+    corpus.push("say ".to_owned() + &"x".repeat(1020));
+    corpus.push("say ".to_owned() + &"x".repeat(1021));
+    corpus.push("say".to_owned() + &" $(touch)".repeat(100));
     corpus
 }
 
 /// An allow-list of which nothing makes the file.
-fn list(out: &Path) -> String {
+pub fn list(out: &Path) -> String {
     let script = out.with_extension("args.sh");
     fs::write(&script, format!("#!/bin/sh\nprintf '%s\\n' \"$# $*\" >> {}\n", out.display())).unwrap();
     format!(
@@ -140,32 +154,73 @@ fn list(out: &Path) -> String {
 #[test]
 fn a_hostile_server_has_nothing_run_that_is_not_listed() {
     let dir = TempDir::new();
-    let (canary, out) = (dir.join("canary"), dir.join("out"));
+    let (canary, out, home) = (dir.join("canary"), dir.join("out"), dir.join("w0"));
     let corpus = corpus(&canary);
-    let count = corpus.len();
-    let offers: Vec<Value> = corpus.iter().enumerate().map(|(n, text)| offer(n + 1, text)).collect();
-    let hostile = Hostile::start(move |beat, done| {
-        let from = beat / 2 * 4 % count;
+    let mut offers: Vec<Value> = corpus.iter().enumerate().map(|(n, text)| offer(n + 1, text)).collect();
+    // The same as what is to come first, and as the name of a job.
+    for (n, text) in corpus.iter().enumerate().filter(|(_, text)| text.len() <= 128) {
+        let mut hidden = offer(corpus.len() + n + 1, "boom");
+        (hidden["prepare"], hidden["job"]) = (json!(["boom", text]), json!(text));
+        offers.push(hidden);
+    }
+    let ids: Vec<String> = offers.iter().map(|offer| offer["id"].as_str().unwrap().to_owned()).collect();
+    let count = offers.len();
+    let hostile = Hostile::start(move |_, done| {
+        let open = offers.iter().filter(|offer| !done.iter().any(|done| offer["id"] == done.key.id.to_string()));
         let acks: Vec<String> = done.iter().rev().take(16).map(|done| done.key.id.to_string()).collect();
-        body(&offers[from..(from + 4).min(count)], &acks)
+        body(&open.take(4).cloned().collect::<Vec<_>>(), &acks)
     });
-    let config = agent_config(0, hostile.at.port(), &list(&out));
-    let mut agent = Daemon::start(&dir.join("w0"), &config);
+    let config = agent_config(0, hostile.at.port(), &list(&out)).replace("period = 1", "period = 0.3");
+    let mut agent = watched(&home, &config);
     hostile.wait("all results", |(_, _, done)| {
-        (1..=count).filter(|n| done.iter().any(|done| done.key.id.0 == *n as u64)).count() == count
+        ids.iter().filter(|id| done.iter().any(|done| done.key.id.to_string() == **id)).count() == count
     });
     assert!(!canary.exists(), "{}", agent.output());
     let said = fs::read_to_string(&out).unwrap();
-    println!("what ran, with its words:\n{said}");
+    println!("what ran, with its words:");
+    said.lines().for_each(|line| println!("{line:.100}"));
     // No word came apart, and none that is an option or leads upwards came through.
     assert!(said.lines().all(|line| !line.contains(" -") && !line.contains("..")), "{said}");
     let heard = hostile.heard.lock().unwrap();
-    let refused = heard.2.iter().filter(|done| done.words().starts_with("refused")).count();
-    println!("{count} messages, {refused} refusals");
+    // A result may be told twice.
+    let refused = ids
+        .iter()
+        .filter(|id| heard.2.iter().any(|done| done.key.id.to_string() == **id && done.words().starts_with("refused")));
+    println!("{count} messages, {} refusals", refused.count());
     // It listed names and no command lines.
     assert!(
         heard.1.iter().all(|says| says.takes == ["boom", "say …", "give <what> <to>", "url http://127.0.0.1:1/only/…"])
     );
+    drop(heard);
+    only_what_is_listed(&home, &out);
+}
+
+/// What the system was asked to start, if anybody watched: the two programs of [`list`], and guards of them.
+pub fn only_what_is_listed(home: &Path, out: &Path) {
+    let Some(programs) = programs(home) else { return };
+    let script = out.with_extension("args.sh").display().to_string();
+    let mut counts = [0; 3];
+    for program in &programs {
+        let words: Vec<&str> = program.iter().map(String::as_str).collect();
+        let listed = |words: &[&str]| match words {
+            ["/bin/sh", "-c", "true"] => Some(0),
+            ["/bin/sh", path, ..] if *path == script => Some(1),
+            _ => None,
+        };
+        match (listed(&words), &words[..]) {
+            (Some(which), _) => counts[which] += 1,
+            (None, ["/proc/self/exe", "guard-run", rest @ ..]) if listed(rest).is_some() => counts[2] += 1,
+            _ => panic!("{program:?} was started"),
+        }
+    }
+    println!(
+        "{} programs were started: shortcut {}, scripts {}, guards {}",
+        programs.len(),
+        counts[0],
+        counts[1],
+        counts[2]
+    );
+    assert!(counts.iter().all(|count| *count > 0));
 }
 
 #[test]
@@ -187,48 +242,4 @@ fn a_client_without_an_agent_runs_nothing_whatever_it_is_told() {
     let heard = hostile.heard.lock().unwrap();
     assert!(heard.1.is_empty() && heard.2.is_empty());
     assert!(!agent.output().contains("begins") && !second.output().contains("begins"));
-}
-
-#[test]
-fn replies_of_noise_with_a_good_mac_end_nothing() {
-    let dir = TempDir::new();
-    let canary = dir.join("canary");
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    let good = body(&[offer(1, "say x"), offer(2, "nothing")], &["0000000000000001".to_owned()]);
-    let canary_text = canary.display().to_string();
-    let hostile = Hostile::start(move |beat, _| {
-        let mut chance = |below: usize| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed >> 11) as usize % below
-        };
-        let mut bytes = good.clone().into_bytes();
-        for _ in 0..chance(6) {
-            let at = chance(bytes.len());
-            match chance(4) {
-                0 => bytes[at] = b"\"{}[],:0-9e\\u"[chance(13)],
-                1 => bytes.truncate(at.max(1)),
-                2 => {
-                    let piece = bytes[at..(at + chance(40)).min(bytes.len())].to_vec();
-                    bytes.splice(at..at, piece);
-                }
-                _ => {
-                    let text = [&*canary_text, "-1", "1e999", "18446744073709551616", "null", "\u{7f}"][chance(6)];
-                    bytes.splice(at..at, text.bytes());
-                }
-            }
-        }
-        if beat.is_multiple_of(7) {
-            return json!({"ok": true, "next": -5, "lease": i64::MAX, "work": {"offers": [{"id": "0000000000000009", "ep": 4_294_967_295_u32, "at": 0, "job": "", "message": "say y", "left": i64::MIN, "timeout": -1}], "cancel": "x"}}).to_string();
-        }
-        String::from_utf8_lossy(&bytes).replace(['\n', '\t'], " ")
-    });
-    let config = agent_config(0, hostile.at.port(), &list(&dir.join("out"))).replace("period = 1", "period = 0.2");
-    let mut agent = Daemon::start(&dir.join("w0"), &config);
-    hostile.wait("many beats", |(beats, ..)| *beats >= 60);
-    assert!(!canary.exists());
-    assert!(!agent.output().contains("panicked"));
-    println!("{} beats, VmRSS {} kB", hostile.heard.lock().unwrap().0, agent.proc_status("VmRSS"));
-    assert!(agent.stop().success());
 }

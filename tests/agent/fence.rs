@@ -124,9 +124,7 @@ fn what_is_ended_has_two_seconds_to_save_its_work() {
         out.display()
     );
     let agent = format!("[[agent.shortcut]]\nmessage = \"save\"\nshell = \"{line}\"\n");
-    let job = |name: &str, more: &str| {
-        format!("[[job]]\nname = \"{name}\"\nmessage = \"save\"\non = \"any\"\n{more}")
-    };
+    let job = |name: &str, more: &str| format!("[[job]]\nname = \"{name}\"\nmessage = \"save\"\non = \"any\"\n{more}");
     let site = Site::start(1, &(job("free", "") + &job("fenced", "failover = true\n")), &agent);
     for (number, name) in ["free", "fenced"].iter().enumerate() {
         let id = site.add(&["run", name]).remove(0);

@@ -7,6 +7,7 @@
 pub mod beat;
 pub mod daemon;
 pub mod http;
+pub mod trace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
