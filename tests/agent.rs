@@ -15,6 +15,8 @@ mod ends;
 mod calls;
 #[path = "agent/enemies.rs"]
 mod enemies;
+#[path = "agent/faults.rs"]
+mod faults;
 #[path = "agent/fence.rs"]
 mod fence;
 #[path = "agent/kills.rs"]

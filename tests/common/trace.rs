@@ -1,6 +1,8 @@
 //! A daemon under strace: what it starts, and system calls that fail; and one from which something is taken away.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -95,10 +97,12 @@ fn words(list: &str) -> Vec<String> {
     words
 }
 
-/// Sets a limit of a running process, such as `nofile=20:4096`.
+/// Sets a limit of a running process, such as `nofile=20:`. As its owner: root in a container may not.
 pub fn limit(pid: i32, what: &str) {
-    let status = Command::new("prlimit").args(["--pid", &pid.to_string(), &format!("--{what}")]).status().unwrap();
-    assert!(status.success(), "{what}");
+    let owner = fs::metadata(format!("/proc/{pid}")).unwrap();
+    let mut command = Command::new("prlimit");
+    command.args(["--pid", &pid.to_string(), &format!("--{what}")]).uid(owner.uid()).gid(owner.gid());
+    assert!(command.status().unwrap().success(), "{what}");
 }
 
 /// The number that the next file of a process will have, if nothing is closed meanwhile.
