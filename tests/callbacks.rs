@@ -4,6 +4,8 @@ mod common;
 
 #[path = "callbacks/enemies.rs"]
 mod enemies;
+#[path = "callbacks/faults.rs"]
+mod faults;
 #[path = "callbacks/order.rs"]
 mod order;
 #[path = "callbacks/stops.rs"]

@@ -245,8 +245,13 @@ impl Callbacks {
         let mut inner = lock(&self.inner);
         inner.runs.retain(|(run, _, _)| *run != number);
         inner.dirty = true;
-        if !inner.rules.postpone(number) {
-            drop(inner);
+        let (tries, waits) = inner.rules.postpone(number);
+        drop(inner);
+        if tries == 1 {
+            let test = if event.test { "TEST " } else { "" };
+            log::warn!("{test}callback {}: waits: {why} (incident {})", plan.name, event.incident);
+        }
+        if !waits {
             self.ended(number, plan, event, Some(Outcome::of(Ending::Failed(why.to_owned()), None)));
         }
     }

@@ -333,12 +333,12 @@ impl Rules {
         Some(Action::Shorten(job.number, until))
     }
 
-    /// There was no thread for a run: it waits again, for a while.
-    pub fn postpone(&mut self, number: u32) -> bool {
-        let Some(job) = self.jobs.iter_mut().find(|job| job.number == number) else { return false };
+    /// There was no thread for a run: it waits again, for a while. How often that was so, and whether it still waits.
+    pub fn postpone(&mut self, number: u32) -> (u8, bool) {
+        let Some(job) = self.jobs.iter_mut().find(|job| job.number == number) else { return (MAX_TRIES, false) };
         job.tries += 1;
         job.began = None;
-        job.tries < MAX_TRIES
+        (job.tries, job.tries < MAX_TRIES)
     }
 
     /// A run ended.
