@@ -32,6 +32,10 @@ const MAX_OUT: usize = 64 * 1024;
 const MAX_NAME: usize = 64;
 /// Why nothing is taken without a journal.
 const UNWRITTEN: &str = "this host cannot write to its state directory";
+/// Why a run was ended for which nobody asked.
+const OVER: &str = "the lease was over, another host may run it";
+/// Why one was ended for which its server asked.
+const HANDED_BACK: &str = "handed back, another host is to run it";
 /// How often leases are looked at while there is a run that must end with them.
 const WATCH_FENCED: Duration = Duration::from_millis(200);
 
@@ -75,8 +79,8 @@ enum Step {
     Taken(Box<Begin>, Tick),
     /// It runs.
     Running,
-    /// It is to end, and why.
-    Ending(End),
+    /// It is to end, and why, in words where that is not plain.
+    Ending(End, &'static str),
     /// It has ended.
     Ended(Box<Done>),
 }
@@ -160,10 +164,10 @@ impl Hands {
         match hold.step {
             Step::Ended(_) => return done.words(),
             // What was killed ended because of that, unless it was quicker, or nobody can say.
-            Step::Ending(end) if !matches!(done.end, End::Succeeded | End::Unknown) => {
-                (done.end, done.code, done.why) = (end, None, String::new())
+            Step::Ending(end, why) if !matches!(done.end, End::Succeeded | End::Unknown) => {
+                (done.end, done.code, done.why) = (end, None, why.to_owned())
             }
-            Step::Ending(_) | Step::Taken(..) | Step::Running => {}
+            Step::Ending(..) | Step::Taken(..) | Step::Running => {}
         }
         self.changed += 1;
         let words = done.words();
@@ -197,9 +201,9 @@ impl Hands {
         let mut keys = Vec::new();
         for hold in &mut self.held {
             if hold.step == Step::Running && hold.fenced && now.tick + FENCE_MARGIN >= self.lease {
-                hold.step = Step::Ending(End::Fenced);
+                hold.step = Step::Ending(End::Fenced, OVER);
             }
-            if matches!(hold.step, Step::Ending(_)) {
+            if matches!(hold.step, Step::Ending(..)) {
                 keys.push(hold.key);
             }
         }
@@ -211,7 +215,7 @@ impl Hands {
         self.lease = Tick::default();
         for hold in self.held.iter_mut().filter(|hold| hold.fenced) {
             if hold.step == Step::Running {
-                hold.step = Step::Ending(End::Fenced);
+                hold.step = Step::Ending(End::Fenced, OVER);
             }
         }
     }
@@ -318,12 +322,12 @@ impl Hands {
         match &hold.step {
             Step::Taken(..) => {
                 let key = hold.key;
-                self.not_begun(Done { end: End::Cancelled, ..refusal(key, "") });
+                self.not_begun(Done { end: End::Cancelled, ..refusal(key, if back { HANDED_BACK } else { "" }) });
             }
             // Nobody would know whether a call was heard: it ends soon by itself.
             Step::Running if back && hold.calls => {}
-            Step::Running => hold.step = Step::Ending(End::Cancelled),
-            Step::Ending(_) | Step::Ended(_) => {}
+            Step::Running => hold.step = Step::Ending(End::Cancelled, if back { HANDED_BACK } else { "" }),
+            Step::Ending(..) | Step::Ended(_) => {}
         }
     }
 

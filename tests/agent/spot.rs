@@ -11,6 +11,56 @@ use super::common::http::{Answer, Asked, FakeHttp};
 use super::common::{wait_for, wait_within};
 use super::site::{Site, name};
 
+/// What daemons say and what is seen of them, with milliseconds since the beginning.
+struct Steps {
+    began: Instant,
+    lines: Vec<(u128, &'static str, String)>,
+    /// How many lines of each daemon are known.
+    known: [usize; 3],
+}
+
+impl Steps {
+    /// What was said before is not meant.
+    fn new(site: &mut Site) -> Steps {
+        let mut steps = Steps { began: Instant::now(), lines: Vec::new(), known: [0; 3] };
+        steps.look(site);
+        steps.lines.clear();
+        steps.began = Instant::now();
+        steps
+    }
+
+    fn look(&mut self, site: &mut Site) {
+        let [first, second] = &mut site.agents[..] else { panic!("two hosts") };
+        for (at, (who, daemon)) in [("server", &mut site.server), ("w0", first), ("w1", second)].into_iter().enumerate()
+        {
+            let said = daemon.output();
+            for line in said.lines().skip(self.known[at]) {
+                self.lines.push((self.began.elapsed().as_millis(), who, line.trim().to_owned()));
+            }
+            self.known[at] = said.lines().count();
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        self.lines.push((self.began.elapsed().as_millis(), "test", what.to_owned()));
+    }
+
+    fn find(&self, who: &str, words: &[&str]) -> Option<u128> {
+        let fits = |line: &str| words.iter().all(|word| line.contains(word));
+        self.lines.iter().find(|(_, whose, line)| *whose == who && fits(line)).map(|(ms, ..)| *ms)
+    }
+
+    fn last(&self) -> u128 {
+        self.lines.iter().map(|(ms, ..)| *ms).max().unwrap_or_default()
+    }
+
+    fn print(&self) {
+        for (ms, who, line) in &self.lines {
+            println!("{ms:>6}  {who:<6}  {line}");
+        }
+    }
+}
+
 /// An Alibaba instance that is told to go in 90 s once `notice` is true.
 fn alibaba(notice: bool) -> impl FnMut(&Asked) -> Answer + Send {
     let time = Zone::utc().rfc3339(Wall(clock::wall().0 + 90_000)).replace("+00:00", "Z");
@@ -61,33 +111,46 @@ fn a_reclaim_is_told_saved_called_and_its_jobs_move_before_the_deadline() {
     let on_first = ids.iter().filter(|id| host(&site, id) == name(0)).count();
     assert_eq!(on_first, 1, "two hosts share two jobs");
 
+    let mut steps = Steps::new(&mut site);
     cloud.set(alibaba(true));
-    let began = Instant::now();
-    let mut figures = Vec::new();
-    let mut step = |what: &str| figures.push(format!("{what}: {} ms", began.elapsed().as_millis()));
-    wait_for("the file", || fs::read_to_string(&saved).ok().filter(|text| text.ends_with('\n')));
-    step("saved");
-    api.posts(1);
-    step("webhook called");
-    hook.wait(1, |asked| asked.path == "/host" && asked.tells("interrupt", &name(0)));
-    step("alert sent");
-    wait_for("the server to know", || {
+    let mut step = |site: &mut Site, what: &str, done: &dyn Fn(&Site) -> bool| {
+        wait_within(super::common::SOON * 2, what, || {
+            steps.look(site);
+            done(site).then_some(())
+        });
+        steps.note(what);
+    };
+    let text = || fs::read_to_string(&saved).unwrap_or_default();
+    step(&mut site, "the callback has saved a file", &|_| text().ends_with('\n'));
+    step(&mut site, "the webhook is called", &|_| api.asked().iter().any(|asked| asked.method == "POST"));
+    let told =
+        |path: &str, kind: &str| hook.asked().iter().any(|asked| asked.path == path && asked.tells(kind, &name(0)));
+    step(&mut site, "the alert has come", &|_| told("/host", "interrupt"));
+    step(&mut site, "the server knows", &|site| {
         let table = site.server.ask(&["status"]).stdout;
-        String::from_utf8_lossy(&table).contains("to be reclaimed").then_some(())
+        String::from_utf8_lossy(&table).contains("to be reclaimed")
     });
-    step("server knows");
-    wait_within(super::common::SOON * 2, "the jobs to move", || {
-        (ids.iter().all(|id| host(&site, id) == name(1)) && site.deeds().len() == 3).then_some(())
+    step(&mut site, "the job has begun on the other host", &|site| {
+        ids.iter().all(|id| host(site, id) == name(1)) && site.deeds().len() == 3
     });
-    step("job moved and begun elsewhere");
-    hook.wait(1, |asked| asked.path == "/server" && asked.tells("job.moved", &name(0)));
-    step("move told");
-    println!("{}", figures.join("\n"));
-    assert!(began.elapsed().as_secs() < 90, "all of it before the deadline");
-    for line in site.agents[0].output().lines().chain(site.server.output().lines()) {
-        if ["callback", "job"].iter().any(|word| line.contains(word)) {
-            println!("{line}");
-        }
+    step(&mut site, "the move is told", &|_| told("/server", "job.moved"));
+    println!("{} s were left when the callback began; ms after the notice:", text().trim());
+    steps.print();
+    assert!(steps.last() < 80_000, "all of it before the deadline");
+    // Each step stands in a log, by the minute in which somebody looks for it, with its run or incident.
+    let moved = ids.iter().find(|id| steps.find("w0", &["job ", id, "ended after"]).is_some()).expect("its end");
+    for (who, words) in [
+        ("w0", &["interrupt: ", "(incident "][..]),
+        ("w0", &["callback save: starts ", " ms after interrupt ", "(incident "]),
+        ("w0", &["callback save: exit code 0 after ", "(incident "]),
+        ("w0", &["callback call: called after ", "(incident "]),
+        ("w0", &["hook: told interrupt ", "(incident "]),
+        ("w0", &["job ", moved, "ended after", "handed back, another host is to run it"]),
+        ("w1", &["job ", moved, "begins"]),
+        ("server", &["job.moved: ", "(incident "]),
+        ("server", &["hook: told job.moved ", "(incident "]),
+    ] {
+        assert!(steps.find(who, words).is_some(), "{who} does not say {words:?}");
     }
     assert!(site.server.ask(&["job", "cancel", "one"]).status.success());
     assert!(site.server.ask(&["job", "cancel", "two"]).status.success());

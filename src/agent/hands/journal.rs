@@ -19,7 +19,7 @@ impl Hands {
         for hold in &self.held {
             match &hold.step {
                 Step::Ended(done) => write_done(done, &mut out),
-                Step::Taken(..) | Step::Running | Step::Ending(_) => {
+                Step::Taken(..) | Step::Running | Step::Ending(..) => {
                     write_key(hold.key, &mut out);
                     out.close('}');
                 }

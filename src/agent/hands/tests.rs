@@ -77,7 +77,7 @@ fn what_is_fenced_ends_with_the_lease_and_no_lease_lasts_for_ever() {
     let day = 86_400;
     assert!(hands.to_end(&at(day - 4)).is_empty());
     assert_eq!(hands.to_end(&at(day - 3)), [key(1, 1)]);
-    assert_eq!(hands.ended(Done { end: End::TimedOut, ..done(key(1, 1), "") }), "fenced");
+    assert_eq!(hands.ended(Done { end: End::TimedOut, ..done(key(1, 1), "") }), ["fenced: ", OVER].concat());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn the_lease_of_one_server_is_none_of_another() {
     hands.begin(&at(1)).unwrap();
     hands.end_fenced();
     assert_eq!(hands.to_end(&at(2)), [key(1, 1)]);
-    assert_eq!(hands.ended(Done { end: End::Failed, ..done(key(1, 1), "") }), "fenced");
+    assert_eq!(hands.ended(Done { end: End::Failed, ..done(key(1, 1), "") }), ["fenced: ", OVER].concat());
     hands.ordered(&orders(vec![offer(key(2, 1), true)]), at(3).tick, LEASE, &at(3));
     save(&mut hands);
     hands.begin(&at(4)).unwrap();
@@ -148,9 +148,13 @@ fn what_is_refused_is_said_once() {
     let said = hands.refused();
     assert!(said.len() == 1 && said[0].0 == key(1, 1) && said[0].1.starts_with("refused: \"reboot\""), "{said:?}");
     assert!(hands.refused().is_empty());
-    let back = Orders { cancel: vec![Id(2)], ..Orders::default() };
-    hands.ordered(&back, at(2).tick, LEASE, &at(2));
+    let cancel = Orders { cancel: vec![Id(2)], ..Orders::default() };
+    hands.ordered(&cancel, at(2).tick, LEASE, &at(2));
     assert_eq!(hands.refused(), [(key(2, 1), "cancelled".to_owned())]);
+    hands.ordered(&orders(vec![offer(key(3, 1), false)]), at(3).tick, LEASE, &at(3));
+    let back = Orders { back: vec![Id(3)], ..Orders::default() };
+    hands.ordered(&back, at(3).tick, LEASE, &at(3));
+    assert_eq!(hands.refused(), [(key(3, 1), ["cancelled: ", HANDED_BACK].concat())]);
 }
 
 #[test]
