@@ -4,10 +4,16 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "jobs")]
+#[expect(dead_code, reason = "it has more than this needs")]
+#[path = "../agent/site.rs"]
+mod agents;
 mod clouds;
 mod cuts;
 mod fifty;
 mod freeze;
+#[cfg(feature = "jobs")]
+mod moves;
 mod net;
 mod resolver;
 mod story;
