@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, getpgrp, kill_process_group};
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 use signal_hook::consts::SIGTERM;
 
 use crate::clock::{Tick, tick};
@@ -21,7 +22,7 @@ use crate::run::threads::{SMALL_STACK, spawn};
 pub const WORD: &str = "guard-run";
 /// Exit code when there is no such program, as shells have it.
 const NOT_STARTED: u8 = 127;
-/// The longest sleep: a machine that was suspended may wake when the time is over.
+/// The longest sleep, should there be no timer.
 const LOOK: Duration = Duration::from_millis(500);
 /// Bytes of lines about the lease that are read at once.
 const CHUNK: usize = 256;
@@ -77,12 +78,22 @@ impl Lease {
 
     /// Ends the group, and this process with it, once the time is over or nobody can say any more how long it is.
     fn watch(&mut self) {
+        // A sleep is not shortened by a suspend, but this is: what was to end meanwhile ends as the machine wakes.
+        let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC).ok();
         while !self.is_over() {
-            let left = self.until.map_or(Duration::ZERO, |until| until.since(tick())).min(LOOK);
+            let until = self.until.unwrap_or_default();
+            let left = until.since(tick()).min(LOOK);
             let stdin = std::io::stdin();
-            let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-            let time = Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() };
-            if matches!(poll(&mut fds, Some(&time)), Ok(1..)) && !self.read() {
+            let mut fds = vec![PollFd::new(&stdin, PollFlags::IN)];
+            if let Some(timer) = &timer {
+                let it_value = timespec(Duration::from_millis(until.0.unsigned_abs()));
+                let end = Itimerspec { it_interval: timespec(Duration::ZERO), it_value };
+                // Without it there is the sleep.
+                let _ = timerfd_settime(timer, TimerfdTimerFlags::ABSTIME, &end);
+                fds.push(PollFd::new(timer, PollFlags::IN));
+            }
+            if matches!(poll(&mut fds, Some(&timespec(left))), Ok(1..)) && !fds[0].revents().is_empty() && !self.read()
+            {
                 break;
             }
         }
@@ -113,6 +124,10 @@ impl Lease {
         }
         true
     }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec { tv_sec: time.as_secs().try_into().unwrap_or(0), tv_nsec: time.subsec_nanos().into() }
 }
 
 /// The code of the run; of one that died by a signal, 128 and its number, as shells have it.
