@@ -38,7 +38,7 @@ pub fn call(key: Key, url: &str, timeout: Duration, leash: &Leash, resolver: &Ar
     let began = tick();
     let not_begun = |why: String| Done { key, end: End::Refused, code: None, took: 0, out: String::new(), why };
     if leash.is_over() {
-        return not_begun(String::new());
+        return not_begun("it had to end before the call was made".to_owned());
     }
     if *lock(&GIVEN_UP) >= MAX_GIVEN_UP {
         return not_begun("too many calls that were given up are under way".to_owned());

@@ -11,6 +11,7 @@ use crate::agent::allow::Start;
 use crate::agent::hands::{Begin, Hands, Work};
 use crate::agent::{AgentPlan, call, guard};
 use crate::alert::Parcel;
+use crate::alert::clean::clean;
 use crate::callback::exec::{self, Apart, Leash, Limits, Program};
 use crate::callback::result::said;
 use crate::clock::{self, Tick, millis, tick};
@@ -41,6 +42,8 @@ const LOOK: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_secs(60);
 /// Bytes of the beginning and of the end of the output that are kept.
 const KEEP: usize = 6 * 1024;
+/// Bytes of the end of the output that the log has of a run that did not do its work.
+const LAST: usize = 240;
 /// Between the two.
 const GAP: &str = "\n[…]\n";
 /// Nobody else runs the jobs of a queue.
@@ -100,6 +103,9 @@ pub fn start(
     let (hands, good) = Hands::new(plan.allow.clone(), plan.most, journal);
     if !good {
         log::warn!("{file} is damaged: what this agent ran before is not known any more");
+    }
+    for (key, words) in hands.cut_off() {
+        log::warn!("job {}: {words}", key.id);
     }
     let shared = Arc::new(Shared {
         parts,
@@ -316,16 +322,16 @@ impl Shared {
     }
 
     fn begin(self: &Arc<Self>, begin: Begin) {
-        let (key, leash) = (begin.key, Leash::default());
+        let (key, name, leash) = (begin.key, begin.name.clone(), Leash::default());
         if begin.fenced {
             leash.lease(lock(&self.hands).lease().0);
         }
         lock(&self.running).push((key, leash.clone()));
-        log::info!("job {} ({}, attempt {}) begins", key.id, begin.name, key.attempt);
+        log::info!("job {} ({name}, attempt {}) begins", key.id, key.attempt);
         let shared = Arc::clone(self);
         if let Err(error) = spawn("run", HTTP_STACK, move || shared.carry_out(&begin, &leash)) {
             let why = ["no thread for it: ", &error.to_string()].concat();
-            self.ended(Done { code: Some(LATER), ..refused(key, &why) });
+            self.ended(&name, Done { code: Some(LATER), ..refused(key, &why) });
         }
     }
 
@@ -339,7 +345,7 @@ impl Shared {
                 let exited = done.code.filter(|_| later.is_none());
                 let code = exited.map_or_else(|| done.why.clone(), |code| ["exit code ", &code.to_string()].concat());
                 let why = ["prepare ", &crate::config::problem::quoted(message), ": ", &code].concat();
-                self.ended(Done { end: End::Refused, code: later, why, ..done });
+                self.ended(&begin.name, Done { end: End::Refused, code: later, why, ..done });
                 return;
             }
         }
@@ -352,7 +358,7 @@ impl Shared {
             }
         };
         match done {
-            Some(done) => self.ended(done),
+            Some(done) => self.ended(&begin.name, done),
             None => self.left(begin.key),
         }
     }
@@ -394,13 +400,28 @@ impl Shared {
         Some(Done { key: begin.key, end, code, took: millis(tick().since(began)), out, why })
     }
 
-    fn ended(&self, done: Done) {
+    fn ended(&self, name: &str, done: Done) {
         lock(&self.running).retain(|(key, _)| *key != done.key);
-        let (key, took) = (done.key, done.took);
-        let words = lock(&self.hands).ended(done);
-        log::info!("job {} ended after {took} ms: {words}", key.id);
+        let (key, took, said) = (done.key, done.took, last_words(&done.out));
+        let (end, words) = lock(&self.hands).ended(done);
+        let level = match end {
+            End::Succeeded | End::Cancelled | End::Fenced => log::Level::Info,
+            End::Failed | End::TimedOut | End::Refused | End::Unknown => log::Level::Warn,
+        };
+        let said = if end == End::Succeeded || said.is_empty() { String::new() } else { [": ", &said].concat() };
+        log::log!(level, "job {} ({name}) ended after {took} ms: {words}{said}", key.id);
         self.bell.ring();
     }
+}
+
+/// The end of what a run said, in one line.
+fn last_words(out: &str) -> String {
+    let text = out.trim_end();
+    let mut from = text.len().saturating_sub(LAST);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    clean(&text[from..], 2 * LAST)
 }
 
 /// What a program said: its lines, each without control characters.

@@ -158,11 +158,13 @@ impl Hands {
         }
     }
 
-    /// What became of a run; in a few words, how it ended.
-    pub fn ended(&mut self, mut done: Done) -> String {
-        let Some(hold) = self.held.iter_mut().find(|hold| hold.key == done.key) else { return done.words() };
+    /// What became of a run: how it ended, and that in a few words.
+    pub fn ended(&mut self, mut done: Done) -> (End, String) {
+        let Some(hold) = self.held.iter_mut().find(|hold| hold.key == done.key) else {
+            return (done.end, done.words());
+        };
         match hold.step {
-            Step::Ended(_) => return done.words(),
+            Step::Ended(_) => return (done.end, done.words()),
             // What was killed ended because of that, unless it was quicker, or nobody can say.
             Step::Ending(end, why) if !matches!(done.end, End::Succeeded | End::Unknown) => {
                 (done.end, done.code, done.why) = (end, None, why.to_owned())
@@ -170,7 +172,7 @@ impl Hands {
             Step::Ending(..) | Step::Taken(..) | Step::Running => {}
         }
         self.changed += 1;
-        let words = done.words();
+        let how = (done.end, done.words());
         (hold.since, hold.told, hold.step) = (self.changed, None, Step::Ended(Box::new(done)));
         let mut room = MAX_OUT;
         for hold in self.held.iter_mut().rev() {
@@ -181,7 +183,7 @@ impl Hands {
                 room -= done.out.len();
             }
         }
-        words
+        how
     }
 
     /// The preparation of a job was done, and need not be done again.
@@ -240,6 +242,19 @@ impl Hands {
     /// The name of the job of a run.
     pub fn job(&self, key: Key) -> Option<String> {
         self.held.iter().find(|hold| hold.key == key).map(|hold| hold.job.clone())
+    }
+
+    /// What nobody knows the end of, with a few words.
+    pub fn cut_off(&self) -> Vec<(Key, String)> {
+        let mut runs = Vec::new();
+        for hold in &self.held {
+            if let Step::Ended(done) = &hold.step
+                && done.end == End::Unknown
+            {
+                runs.push((hold.key, done.words()));
+            }
+        }
+        runs
     }
 
     /// What has not ended, with the names of the jobs, and whether there is room for more.
@@ -310,7 +325,7 @@ impl Hands {
 
     /// A run ends before it was begun.
     fn not_begun(&mut self, done: Done) {
-        let (key, words) = (done.key, self.ended(done));
+        let (key, (_, words)) = (done.key, self.ended(done));
         if self.refused.len() < MAX_IDS {
             self.refused.push((key, words));
         }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::common::daemon::Daemon;
 use super::common::http::{Answer, Asked, FakeHttp};
 use super::common::{SOON, TempDir, wait_for, wait_within};
 use super::fence::holder;
@@ -120,7 +121,8 @@ fn a_call_that_is_under_way_at_the_end_of_the_agent_is_lost() {
     site.wait_state(&id, &["running"]);
     assert!(site.agents[0].stop().success());
     println!("{}", site.agents[0].output());
-    site.restart_agent(0);
+    site.agents[0] = Daemon::start(&site.dir.join("w0"), &site.agent_configs[0]);
+    println!("{}", site.agents[0].wait_line(&format!("job {id}: unknown: ")));
     let (state, result) = end(&site, &id);
     assert!(state == "lost" && result.starts_with("unknown: "), "{state} {result}");
 }

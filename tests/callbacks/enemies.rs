@@ -1,10 +1,13 @@
 //! Programs that do not do as they should, and strangers who choose their words.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail wherever it wants to, and shows why")]
+#![expect(clippy::disallowed_methods, reason = "a test looks at the time from outside")]
+
 use std::fs;
 use std::time::{Duration, Instant};
 
 use interrupt_callback::control::ask;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::common::beat::Beater;
 use super::common::daemon::Daemon;
@@ -78,6 +81,25 @@ fn misbehave(size: u64) {
     println!("steady beat {} times", steady.seq);
     let status = daemon.status();
     assert!(!hook.asked().iter().any(|asked| asked.path == "/hook" && asked.tells("offline", "steady")));
+    as_they_should(&status, size);
+    let pids = fs::read_to_string(&pids).unwrap();
+    assert_eq!(pids.lines().count(), 4);
+    for pid in pids.lines() {
+        wait_for("the end of all", || gone(pid).then_some(()));
+    }
+    let grown = daemon.proc_status("VmHWM") - before;
+    println!("{size} bytes were printed; peak memory grew by {grown} kB over {before} kB");
+    assert!(grown < 8 * 1024, "{grown} kB");
+}
+
+/// How each of them ended, and what is kept of what it said.
+fn as_they_should(status: &Value, size: u64) {
+    println!("CALLBACK   TOOK     DROPPED     RESULT");
+    for callback in status["callbacks"].as_array().unwrap() {
+        let (name, last) = (callback["name"].as_str().unwrap(), &callback["last"]);
+        let (took, dropped) = (last["took"].as_f64().unwrap_or(0.0), last["output_dropped"].as_u64().unwrap_or(0));
+        println!("{name:<9}  {took:>5.2} s  {dropped:>10}  {}", last["result"].as_str().unwrap());
+    }
     let of = |name: &str| {
         let found = status["callbacks"].as_array().unwrap().iter().find(|callback| callback["name"] == name);
         found.unwrap()["last"].clone()
@@ -92,20 +114,6 @@ fn misbehave(size: u64) {
         assert_eq!(of("prints")[output], "x".repeat(4096));
     }
     assert_eq!(of("prints")["output_dropped"], size - 2 * 4096);
-    let pids = fs::read_to_string(&pids).unwrap();
-    assert_eq!(pids.lines().count(), 4);
-    for pid in pids.lines() {
-        wait_for("the end of all", || gone(pid).then_some(()));
-    }
-    println!("CALLBACK   TOOK     DROPPED     RESULT");
-    for callback in status["callbacks"].as_array().unwrap() {
-        let (name, last) = (callback["name"].as_str().unwrap(), &callback["last"]);
-        let (took, dropped) = (last["took"].as_f64().unwrap_or(0.0), last["output_dropped"].as_u64().unwrap_or(0));
-        println!("{name:<9}  {took:>5.2} s  {dropped:>10}  {}", last["result"].as_str().unwrap());
-    }
-    let grown = daemon.proc_status("VmHWM") - before;
-    println!("{size} bytes were printed; peak memory grew by {grown} kB over {before} kB");
-    assert!(grown < 8 * 1024, "{grown} kB");
 }
 
 #[test]

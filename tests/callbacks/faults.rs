@@ -1,9 +1,9 @@
 //! Files, threads, processes and the disk run out while callbacks begin: all of it is said, and the next one works.
 
+#![expect(clippy::print_stdout, reason = "a test shows what it saw")]
+
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
-
-use serde_json::Value;
 
 use super::common::daemon::Daemon;
 use super::common::http::FakeHttp;
@@ -122,6 +122,6 @@ fn a_disk_that_is_full_or_hangs_holds_it_up_by_two_seconds_at_most() {
         let said = daemon.output();
         let line = said.lines().find(|line| line.contains("callback act: starts ")).unwrap();
         println!("{fault}: {line}");
-        hook.wait(1, |asked| asked.json()["kind"] == Value::from("state.unwritable"));
+        hook.wait(1, |asked| asked.json()["kind"] == "state.unwritable");
     }
 }

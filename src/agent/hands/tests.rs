@@ -77,7 +77,7 @@ fn what_is_fenced_ends_with_the_lease_and_no_lease_lasts_for_ever() {
     let day = 86_400;
     assert!(hands.to_end(&at(day - 4)).is_empty());
     assert_eq!(hands.to_end(&at(day - 3)), [key(1, 1)]);
-    assert_eq!(hands.ended(Done { end: End::TimedOut, ..done(key(1, 1), "") }), ["fenced: ", OVER].concat());
+    assert_eq!(hands.ended(Done { end: End::TimedOut, ..done(key(1, 1), "") }).1, ["fenced: ", OVER].concat());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn the_lease_of_one_server_is_none_of_another() {
     hands.begin(&at(1)).unwrap();
     hands.end_fenced();
     assert_eq!(hands.to_end(&at(2)), [key(1, 1)]);
-    assert_eq!(hands.ended(Done { end: End::Failed, ..done(key(1, 1), "") }), ["fenced: ", OVER].concat());
+    assert_eq!(hands.ended(Done { end: End::Failed, ..done(key(1, 1), "") }).1, ["fenced: ", OVER].concat());
     hands.ordered(&orders(vec![offer(key(2, 1), true)]), at(3).tick, LEASE, &at(3));
     save(&mut hands);
     hands.begin(&at(4)).unwrap();
@@ -198,5 +198,5 @@ fn a_call_under_way_is_not_handed_back_and_may_be_unknown() {
     hands.ordered(&cancel, at(2).tick, LEASE, &at(2));
     assert_eq!(hands.to_end(&at(2)), [key(1, 1), key(2, 1)]);
     let unknown = Done { end: End::Unknown, why: "under way".to_owned(), ..done(key(1, 1), "") };
-    assert_eq!(hands.ended(unknown), "unknown: under way");
+    assert_eq!(hands.ended(unknown), (End::Unknown, "unknown: under way".to_owned()));
 }
