@@ -32,6 +32,8 @@ const MAX_OUT: usize = 64 * 1024;
 const MAX_NAME: usize = 64;
 /// Why nothing is taken without a journal.
 const UNWRITTEN: &str = "this host cannot write to its state directory";
+/// Why a run is refused that would begin with a call.
+const CALL_FIRST: &str = "prepare: only programs can come first, no call of a URL";
 /// Why a run was ended for which nobody asked.
 const OVER: &str = "the lease was over, another host may run it";
 /// Why one was ended for which its server asked.
@@ -400,7 +402,8 @@ impl Hands {
             for message in &offer.prepare {
                 match self.allow.answer(message) {
                     Answer::Run(start) => prepare.push((message.clone(), start)),
-                    Answer::Say(_) | Answer::Call(..) => {}
+                    Answer::Say(_) => {}
+                    Answer::Call(..) => return Err(refusal(key, CALL_FIRST)),
                     Answer::Refuse(why) => return Err(refusal(key, &["prepare: ", &why].concat())),
                 }
             }

@@ -200,3 +200,15 @@ fn a_call_under_way_is_not_handed_back_and_may_be_unknown() {
     let unknown = Done { end: End::Unknown, why: "under way".to_owned(), ..done(key(1, 1), "") };
     assert_eq!(hands.ended(unknown), (End::Unknown, "unknown: under way".to_owned()));
 }
+
+#[test]
+fn what_cannot_come_first_is_refused_and_not_left_out() {
+    let mut hands = hands(None);
+    let first = |id, message: &str| Offer { prepare: vec![message.to_owned()], ..offer(key(id, 1), false) };
+    let offers = vec![first(1, "url http://127.0.0.1/x"), first(2, "reboot"), first(3, "work")];
+    hands.ordered(&orders(offers), at(0).tick, LEASE, &at(0));
+    let said: Vec<String> = hands.refused().into_iter().map(|(_, words)| words).collect();
+    assert!(said.len() == 2 && said[0].ends_with(CALL_FIRST) && said[1].starts_with("refused: prepare: "), "{said:?}");
+    save(&mut hands);
+    assert_eq!(hands.begin(&at(1)).unwrap().prepare.len(), 1);
+}
