@@ -7,7 +7,7 @@ use super::common::daemon::Daemon;
 use super::common::http::{Answer, Asked, FakeHttp};
 use super::common::{SOON, TempDir, wait_for, wait_within};
 use super::fence::holder;
-use super::site::{Site, find};
+use super::site::{Site, find, name};
 
 const ENDS: [&str; 5] = ["succeeded", "failed", "expired", "cancelled", "lost"];
 const UNDER_WAY: &str = "unknown: the call was under way when it had to end: perhaps it was heard";
@@ -83,6 +83,32 @@ fn a_call_that_is_cancelled_under_way_is_no_success() {
     assert_eq!(end(&site, &next).0, "succeeded");
     assert_eq!(end(&site, &id).0, "lost");
     assert!(!site.agents[0].output().contains(&format!("{id} ended after 0 ms: succeeded")));
+}
+
+#[test]
+fn calls_that_were_given_up_are_bounded_and_end() {
+    let dir = TempDir::new();
+    let api = FakeHttp::start(slow(&dir.join("go")));
+    let site = Site::start(1, "", &urls(&api, "timeout = 12\n"));
+    let threads = site.agents[0].proc_status("Threads");
+    let ids: Vec<String> =
+        (0..8).map(|_| site.add(&["add", "--on", "any", "url", &api.url("/hooks/hang")]).remove(0)).collect();
+    for id in &ids {
+        site.wait_state(id, &["running"]);
+        assert!(site.server.ask(&["job", "cancel", id]).status.success());
+    }
+    for id in &ids {
+        assert_eq!(site.wait_state(id, &ENDS), "lost");
+    }
+    println!("{threads} threads before, {} with 8 calls given up", site.agents[0].proc_status("Threads"));
+    let call = || {
+        let id = site.add(&["add", "--on", &name(0), "url", &api.url("/hooks/good")]).remove(0);
+        end(&site, &id)
+    };
+    assert_eq!(call(), ("failed".to_owned(), "refused: too many calls that were given up are under way".to_owned()));
+    // They have their time, like all others.
+    wait_for("room", || (call().0 == "succeeded").then_some(()));
+    wait_for("the end of all", || (site.agents[0].proc_status("Threads") == threads).then_some(()));
 }
 
 #[test]

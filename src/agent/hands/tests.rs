@@ -1,5 +1,7 @@
 //! Single rules of the agent; whole stories are in `tests/jobs`.
 
+#![expect(clippy::print_stdout, reason = "a test shows what it saw")]
+
 use super::*;
 use crate::agent::allow::{Entry, Shape};
 use crate::clock::{Boot, Wall};
@@ -211,4 +213,90 @@ fn what_cannot_come_first_is_refused_and_not_left_out() {
     assert!(said.len() == 2 && said[0].ends_with(CALL_FIRST) && said[1].starts_with("refused: prepare: "), "{said:?}");
     save(&mut hands);
     assert_eq!(hands.begin(&at(1)).unwrap().prepare.len(), 1);
+}
+
+/// Whatever the disk does and whenever the agent is killed: a run is on disk before it begins, begins once, and not after
+/// anything was told of it.
+#[test]
+fn with_any_disk_nothing_begins_twice_or_after_its_end_was_told() {
+    let mut seed = 0x1C_u64;
+    let mut below = |n: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % n
+    };
+    let mut counts = [0; 5];
+    for _ in 0..100 {
+        let (mut disk, mut slow) = (None::<Vec<u8>>, None);
+        let (mut running, mut begun, mut told): (Vec<Key>, Vec<Key>, Vec<Key>) = Default::default();
+        let mut hands = hands(None);
+        for secs in 0..1000 {
+            let now = at(secs);
+            let key =
+                Key { id: Id(below(12)), epoch: 1 + below(1 + secs as u64 / 9) as u32, attempt: 1 + below(3) as u32 };
+            match below(10) {
+                0..=2 if !told.contains(&key) => {
+                    hands.ordered(&orders(vec![offer(key, below(2) == 0)]), now.tick, LEASE, &now);
+                }
+                3 => {
+                    let ids = vec![key.id];
+                    let acks = told.iter().rev().take(3).map(|key| key.id).collect();
+                    let orders = match below(4) {
+                        0 => Orders { cancel: ids, ..Orders::default() },
+                        1 => Orders { back: ids, ..Orders::default() },
+                        _ => Orders { acks, ..Orders::default() },
+                    };
+                    hands.ordered(&orders, now.tick, LEASE, &now);
+                }
+                // The disk takes it, at once or in the end; or it does not.
+                4 | 5 => match (slow.take().or_else(|| hands.journal()), below(4)) {
+                    (Some(_), 0) => {
+                        hands.unwritten(true);
+                        counts[0] += 1;
+                    }
+                    (Some(written), 1) => {
+                        slow = Some(written);
+                        hands.unwritten(below(3) == 0);
+                    }
+                    (Some((number, bytes)), _) => {
+                        disk = Some(bytes);
+                        hands.saved(number);
+                    }
+                    (None, _) => {}
+                },
+                6 => {
+                    while let Some(begin) = hands.begin(&now) {
+                        let known = Hands::new(AllowPlan::default(), 4, disk.as_deref()).0;
+                        assert!(known.seen.contains(&begin.key), "it is not on disk");
+                        assert!(!begun.contains(&begin.key) && !told.contains(&begin.key), "{begin:?}");
+                        begun.push(begin.key);
+                        running.push(begin.key);
+                        counts[1] += 1;
+                    }
+                }
+                7 if !running.is_empty() => {
+                    let key = running.swap_remove(below(running.len() as u64) as usize);
+                    hands.ended(done(key, "x"));
+                }
+                8 => {
+                    if let Some(done) = hands.result(&now) {
+                        assert!(!running.contains(&done.key), "it goes on");
+                        counts[2] += 1;
+                        counts[3] += usize::from(done.why == UNWRITTEN);
+                        told.push(done.key);
+                    }
+                }
+                9 if below(20) == 0 => {
+                    hands = self::hands(disk.as_deref());
+                    (slow, running) = (None, Vec::new());
+                    counts[4] += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    let [failed, begun, told, unwritten, kills] = counts;
+    println!(
+        "{failed} failed writes, {kills} kills, {begun} runs begun, {told} results, {unwritten} refused for the disk"
+    );
+    assert!(counts.iter().all(|count| *count > 100));
 }
