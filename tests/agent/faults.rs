@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use super::common::daemon::Daemon;
-use super::common::trace::{failing, has, limit, next_file};
+use super::common::trace::{failing, has, leave_files, limit};
 use super::common::wait_for;
 use super::site::{Site, find, name};
 
@@ -79,7 +79,7 @@ fn without_files_a_run_is_refused_with_the_reason() {
     works(&site, &["work", "before", "0"]);
     let pid = site.agents[0].pid();
     // Room for the connection of a beat, not for the pipes of a run.
-    limit(pid, &format!("nofile={}:", next_file(pid) + 2));
+    leave_files(pid, 2);
     refused(&site, &["work", "no", "0"], "Too many open files");
     limit(pid, "nofile=1024:");
     works(&site, &["work", "after", "0"]);

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 
 use super::common::daemon::Daemon;
 use super::common::http::FakeHttp;
-use super::common::trace::{failing, has, limit, next_file};
+use super::common::trace::{failing, has, leave_files, limit};
 use super::common::{TempDir, wait_for};
 use super::{head, hook};
 
@@ -58,7 +58,7 @@ fn without_files_it_is_tried_until_its_time_is_over_and_told() {
     daemon.ready();
     works(&mut daemon, &hook);
     // Room for a command, not for the pipes of a run, and hardly for an alert.
-    limit(daemon.pid(), &format!("nofile={}:", next_file(daemon.pid()) + 2));
+    leave_files(daemon.pid(), 2);
     let before = told(&hook).len();
     let said = wait_for("room for a command", || {
         let said = daemon.ask(&["simulate", "offline"]);

@@ -105,12 +105,19 @@ pub fn limit(pid: i32, what: &str) {
     assert!(command.status().unwrap().success(), "{what}");
 }
 
-/// The number that the next file of a process will have, if nothing is closed meanwhile.
-pub fn next_file(pid: i32) -> u32 {
-    let open: Vec<u32> = fs::read_dir(format!("/proc/{pid}/fd"))
-        .unwrap()
-        .flatten()
-        .filter_map(|file| file.file_name().to_str()?.parse().ok())
-        .collect();
-    (0..).find(|number| !open.contains(number)).unwrap()
+/// Leaves a process room for so many files besides those that it holds all the time.
+pub fn leave_files(pid: i32, room: usize) {
+    let open = || -> Vec<u32> {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        files.filter_map(|file| file.file_name().to_str()?.parse().ok()).collect()
+    };
+    let mut steady = open();
+    for _ in 0..40 {
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+        let now = open();
+        steady.retain(|number| now.contains(number));
+    }
+    let free = (0..).filter(|number| !steady.contains(number));
+    let most = free.take(room + 1).last().unwrap();
+    limit(pid, &format!("nofile={most}:"));
 }

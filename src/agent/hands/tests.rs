@@ -1,7 +1,5 @@
 //! Single rules of the agent; whole stories are in `tests/jobs`.
 
-#![expect(clippy::print_stdout, reason = "a test shows what it saw")]
-
 use super::*;
 use crate::agent::allow::{Entry, Shape};
 use crate::clock::{Boot, Wall};
