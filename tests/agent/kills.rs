@@ -5,6 +5,27 @@ use std::time::{Duration, Instant};
 
 use super::site::Site;
 
+const ENDS: [&str; 5] = ["succeeded", "failed", "expired", "cancelled", "lost"];
+
+/// How each of them ended, once they all have: what began began once, and has ended if its run has succeeded.
+fn ends(site: &Site, ids: &[String]) -> Vec<String> {
+    let mut ended = Vec::new();
+    for id in ids {
+        let state = site.wait_state(id, &ENDS);
+        let of = |begins: bool| site.deeds().iter().filter(|deed| deed.0 == begins && deed.2 == *id).count();
+        match &*state {
+            "succeeded" => assert_eq!((of(true), of(false)), (1, 1), "{id}"),
+            "lost" => {
+                assert!(of(true) <= 1, "{id}");
+                assert!(site.log_of(id).to_string().contains(id), "what is lost is named");
+            }
+            _ => assert_eq!(of(true), 0, "{id} is {state}"),
+        }
+        ended.push(state);
+    }
+    ended
+}
+
 /// How many runs ended how. Before each job the server or an agent is killed, four times in `odds`.
 fn rounds(jobs: usize, odds: u64, mut seed: u64) -> BTreeMap<String, usize> {
     let mut site = Site::start(3, "", "");
@@ -59,22 +80,7 @@ fn rounds(jobs: usize, odds: u64, mut seed: u64) -> BTreeMap<String, usize> {
     if dead[3] {
         site.restart_server();
     }
-    let ends = ["succeeded", "failed", "expired", "cancelled", "lost"];
-    let (mut counts, mut ended) = (BTreeMap::new(), Vec::new());
-    for id in &ids {
-        let state = site.wait_state(id, &ends);
-        ended.push(state.clone());
-        let of = |begins: bool| site.deeds().iter().filter(|deed| deed.0 == begins && deed.2 == *id).count();
-        match &*state {
-            "succeeded" => assert_eq!((of(true), of(false)), (1, 1), "{id}"),
-            "lost" => {
-                assert!(of(true) <= 1, "{id}");
-                assert!(site.log_of(id).to_string().contains(id), "what is lost is named");
-            }
-            _ => assert_eq!(of(true), 0, "{id} is {state}"),
-        }
-        *counts.entry(state).or_insert(0) += 1;
-    }
+    let ended = ends(&site, &ids);
     let deeds = site.deeds();
     for deed in &deeds {
         let same = deeds.iter().filter(|other| other.0 == deed.0 && other.2 == deed.2).count();
@@ -85,7 +91,11 @@ fn rounds(jobs: usize, odds: u64, mut seed: u64) -> BTreeMap<String, usize> {
     site.server.kill();
     site.restart_server();
     for (id, state) in ids.iter().zip(&ended) {
-        assert_eq!(site.wait_state(id, &ends), *state, "{id}");
+        assert_eq!(site.wait_state(id, &ENDS), *state, "{id}");
+    }
+    let mut counts = BTreeMap::new();
+    for state in ended {
+        *counts.entry(state).or_insert(0) += 1;
     }
     println!(
         "{} jobs, kills of agents {:?} and of the server {}, {refused} asked while it was dead, ends {counts:?}, \
