@@ -20,6 +20,8 @@ const MAX_ANSWER: u64 = 64 * 1024;
 const LOOK: Duration = Duration::from_millis(100);
 /// Requests that were given up and go on until their time is over; beyond that none is sent.
 const MAX_GIVEN_UP: usize = 8;
+/// Why a call is not made.
+const TOO_MANY: &str = "too many calls that were given up are under way";
 /// Why a run ends whose request was under way.
 const UNDER_WAY: &str = "the call was under way when it had to end: perhaps it was heard";
 
@@ -41,7 +43,7 @@ pub fn call(key: Key, url: &str, timeout: Duration, leash: &Leash, resolver: &Ar
         return not_begun("it had to end before the call was made".to_owned());
     }
     if *lock(&GIVEN_UP) >= MAX_GIVEN_UP {
-        return not_begun("too many calls that were given up are under way".to_owned());
+        return not_begun(TOO_MANY.to_owned());
     }
     let (shared, bell) = (Arc::new(Mutex::new(Fate::Open)), Bell::default());
     let (inside, rings, url, resolver) = (Arc::clone(&shared), bell.clone(), url.to_owned(), Arc::clone(resolver));
