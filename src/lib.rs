@@ -28,6 +28,8 @@ pub mod callback;
 pub mod jobs;
 
 pub mod control;
+#[cfg(feature = "status")]
+pub mod http;
 pub mod run;
 
 pub mod cli;

@@ -225,6 +225,8 @@ fn shown(monitor: ClientStatus) -> (Value, String) {
         jobs: None,
         queue: None,
         monitors: vec![monitor],
+        probes: Vec::new(),
+        resources: Vec::new(),
         desk: DeskStatus::default(),
     };
     (serde_json::from_str(&status.json()).unwrap(), status.table())

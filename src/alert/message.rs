@@ -301,8 +301,7 @@ impl Voice<'_> {
         {
             title.push_str(&self.words.fill(self.words.lasted[0], "", Some(lasted), 0));
         }
-        let last = if event.kind.is_of_callback() { Field::Callback } else { Field::State };
-        if (event.kind == Kind::Steady || event.kind.is_of_callback())
+        if let Some(last) = named(event.kind)
             && let Some(Fact::Text(state)) = event.fact(last)
         {
             title = [&title, self.words.colon, &clean(&self.words.phrase(state), MAX_TITLE_NAME)].concat();
@@ -369,10 +368,19 @@ fn tells(kind: Kind, field: Field) -> bool {
         // The last beat says it of a silence.
         Field::Duration => ends_with_span(kind) || matches!(kind, Kind::Offline | Kind::Reclaimed),
         Field::Count => matches!(kind, Kind::Lost | Kind::Flapping),
-        Field::State => kind == Kind::Steady,
         Field::Headline | Field::Message | Field::Channel => kind == Kind::Message,
-        Field::Callback => kind.is_of_callback(),
-        _ => false,
+        _ => named(kind) == Some(field),
+    }
+}
+
+/// The fact at the end of the title of `kind`.
+fn named(kind: Kind) -> Option<Field> {
+    match kind {
+        Kind::Steady => Some(Field::State),
+        Kind::ProbeDown | Kind::ProbeUp => Some(Field::Probe),
+        Kind::ResourceHigh | Kind::ResourceNormal => Some(Field::Resource),
+        kind if kind.is_of_callback() => Some(Field::Callback),
+        _ => None,
     }
 }
 
@@ -383,6 +391,8 @@ fn ends_with_span(kind: Kind) -> bool {
         Kind::Online
             | Kind::Reminder
             | Kind::MonitorReachable
+            | Kind::ProbeUp
+            | Kind::ResourceNormal
             | Kind::Seeing
             | Kind::ChannelMended
             | Kind::StateWritable

@@ -56,6 +56,10 @@ const FACTS: &[(Kind, &[Field])] = &[
     (K::JobCancelled, &[F::Job, F::Run]),
     (K::JobMoved, &[F::Count, F::Job]),
     (K::JobSkipped, &[F::Job, F::Reason]),
+    (K::ProbeDown, &[F::Probe, F::Target, F::Since, F::Reason]),
+    (K::ProbeUp, &[F::Probe, F::Target, F::Since, F::Duration]),
+    (K::ResourceHigh, &[F::Resource, F::Value, F::Limit, F::Since]),
+    (K::ResourceNormal, &[F::Resource, F::Value, F::Limit, F::Duration]),
     (K::Test, &[]),
 ];
 
@@ -112,6 +116,11 @@ fn fact(kind: Kind, field: Field, now: &Now) -> Fact {
         F::Memory => "61 %",
         F::Disk => "83 %",
         F::Temperature => "54 °C",
+        F::Probe => "web",
+        F::Target => "https://www.example.com/health",
+        F::Resource => "disk /var",
+        F::Value => "96 %",
+        F::Limit => "90 %",
         F::Hint => "its log says why it ended",
         F::Note => "backup runs until 04:00",
         F::Headline => "backup failed",

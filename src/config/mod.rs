@@ -20,9 +20,13 @@ mod user;
 mod agent;
 mod alert;
 mod callback;
+#[cfg(feature = "status")]
+mod http;
 #[cfg(feature = "jobs")]
 mod job;
 mod keepalive;
+mod probe;
+mod resource;
 mod window;
 
 use std::io;
@@ -214,6 +218,14 @@ fn whole(mut root: Table<'_>) -> Plan {
     let agent = agent::agent(&mut root, &beats.clients);
     #[cfg(feature = "jobs")]
     let jobs = job::jobs(&mut root, beats.server.as_ref());
+    let probes = probe::probes(&mut root);
+    let resource = resource::resource(&mut root);
+    #[cfg(feature = "status")]
+    let http = http::http(&mut root);
+    #[cfg(not(feature = "status"))]
+    if let Some(item) = root.get("http") {
+        item.bad::<()>("needs the feature \"status\", which this binary was built without");
+    }
     #[cfg(not(feature = "jobs"))]
     for key in ["agent", "job"] {
         if let Some(item) = root.get(key) {
@@ -235,6 +247,10 @@ fn whole(mut root: Table<'_>) -> Plan {
         agent,
         #[cfg(feature = "jobs")]
         jobs,
+        probes,
+        resource,
+        #[cfg(feature = "status")]
+        http,
         state_dir,
         // Two daemons that are told apart by their sockets must not share the last-beat times beside them.
         runtime_dir: control.parent().map_or(runtime_dir, Path::to_path_buf),

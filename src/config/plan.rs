@@ -46,6 +46,13 @@ pub struct Plan {
     /// What is given out or called, in the order of the file.
     #[cfg(feature = "jobs")]
     pub jobs: Vec<crate::jobs::JobPlan>,
+    /// What is looked at, in the order of the file.
+    pub probes: Vec<Arc<crate::probe::ProbePlan>>,
+    /// What this machine, and as a server every host, may not run short of.
+    pub resource: Option<crate::resource::ResourcePlan>,
+    /// The HTTP listener.
+    #[cfg(feature = "status")]
+    pub http: Option<Arc<crate::http::HttpPlan>>,
     /// Where the outbox, the roster and the notices are kept.
     pub state_dir: PathBuf,
     /// Where the control socket and the last-beat times are kept: the folder of `control`.
@@ -67,6 +74,13 @@ impl Plan {
         // A URL is called, and a queue is asked, without a heartbeat.
         #[cfg(feature = "jobs")]
         if !self.jobs.is_empty() || self.agent.as_ref().is_some_and(|agent| agent.queue.is_some()) {
+            return None;
+        }
+        #[cfg(feature = "status")]
+        if self.http.is_some() {
+            return None;
+        }
+        if !self.probes.is_empty() || self.resource.is_some() {
             return None;
         }
         (self.spot.is_none() && self.server.is_none() && self.clients.is_empty()).then_some(

@@ -159,6 +159,14 @@ kinds! {
     JobMoved = "job.moved", Info, Single;
     /// A firing was left out, because an earlier run had not ended.
     JobSkipped = "job.skipped", Info, Single;
+    /// What a probe looks at fails.
+    ProbeDown = "probe.down", Critical, Begin;
+    /// It works again.
+    ProbeUp = "probe.up", Info, End;
+    /// A machine runs short of something, or too hot.
+    ResourceHigh = "resource.high", Warning, Begin;
+    /// It does not any more.
+    ResourceNormal = "resource.normal", Info, End;
     /// Somebody asked whether alerts arrive.
     Test = "test", Info, Single;
 }
@@ -272,6 +280,16 @@ fields! {
     Run = "run";
     /// The beginning and the end of what a program said.
     Output = "output";
+    /// The probe concerned: its name.
+    Probe = "probe";
+    /// What it looks at: an address, a file, a process.
+    Target = "target";
+    /// What is short, or too much: `disk /var`, `memory`.
+    Resource = "resource";
+    /// How much of it there is or is used, with its unit.
+    Value = "value";
+    /// How much is allowed, with its unit.
+    Limit = "limit";
 }
 
 impl Field {

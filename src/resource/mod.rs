@@ -4,9 +4,56 @@ pub mod gauge;
 pub mod proc;
 
 use crate::alert::clean::{clean, cut};
+use crate::clock::Tick;
 use crate::event::{Event, Fact, Field};
 use crate::json::{Writer, decimal};
 use crate::keepalive::leaf::Leaf;
+
+/// Name of the small state.
+pub const STATE_NAME: &str = "resources";
+
+/// `[resource]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResourcePlan {}
+
+/// What a host has of one resource that is watched, for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Whose.
+    pub host: String,
+    /// Which: `memory`, `disk /var`.
+    pub resource: String,
+    /// How much, with its unit; empty if it is not known.
+    pub value: String,
+    /// The limit, with its unit.
+    pub limit: String,
+    /// The judgement.
+    pub state: State,
+    /// Since when.
+    pub since: Option<Tick>,
+}
+
+/// The judgement on a resource.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Nothing is known: nothing was read yet, or its host is down.
+    Unknown,
+    /// Enough.
+    Normal,
+    /// Beyond the limit for as long as it may be.
+    High,
+}
+
+impl State {
+    /// Its name in JSON and on tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Unknown => "unknown",
+            State::Normal => "normal",
+            State::High => "high",
+        }
+    }
+}
 
 /// Bytes of a note.
 pub const MAX_NOTE: usize = 200;

@@ -77,6 +77,11 @@ impl Answers {
     }
 
     fn status(&self, json: bool) -> Answer {
+        Ok(self.show(&mut |status| (u8::from(!status.well()), if json { status.json() } else { status.table() })))
+    }
+
+    /// Collects what there is to be shown, and has `take` make something of it.
+    pub fn show<T>(&self, take: &mut dyn FnMut(&Status<'_>) -> T) -> T {
         let now = clock::now();
         let (silences, windows, held) = {
             let roster = &self.board.lock().roster;
@@ -105,9 +110,11 @@ impl Answers {
             queue: parts.queue(),
             #[cfg(not(feature = "jobs"))]
             queue: None,
+            probes: parts.probes(),
+            resources: parts.resources(),
             desk: lock(&self.desk).clone(),
         };
-        Ok((u8::from(!status.well()), if json { status.json() } else { status.table() }))
+        take(&status)
     }
 
     /// A part at a time, so that the roster is never locked for long.

@@ -77,7 +77,7 @@ const FIRST_BEATS: Duration = Duration::from_secs(15);
 /// How often the end of a thread is looked for during the shutdown.
 const LOOK: Duration = Duration::from_millis(5);
 /// The small states.
-const SMALL_STATES: [&str; 7] = [
+const SMALL_STATES: [&str; 11] = [
     callback::STATE_NAME,
     spot::STATE_NAME,
     starts::STATE_NAME,
@@ -85,6 +85,10 @@ const SMALL_STATES: [&str; 7] = [
     reload::STATE_NAME,
     monitors::STATE_NAME,
     history::STATE_NAME,
+    crate::probe::STATE_NAME,
+    crate::resource::STATE_NAME,
+    parts::DAYS_STATE,
+    parts::AGENTS_STATE,
 ];
 
 /// Has SIGHUP set a flag, which [`daemon`] looks at once it can read the configuration again: until then the signal would
@@ -222,27 +226,34 @@ impl Daemon {
             delivered,
             seat: Arc::default(),
             signs: Signs { turns: Arc::default(), every: notify::watchdog_every() },
+            #[cfg(feature = "status")]
+            site: Arc::default(),
         };
+        #[cfg(feature = "status")]
+        let site = base.site.clone();
         let control = plan.control.clone();
         let mut parts = Parts::new(base, run);
         #[cfg(feature = "jobs")]
         parts.left(loaded.journals, loaded.book);
+        parts.remember(&loaded.small);
         parts.apply(plan, zone, &mut String::new())?;
         let ready = ready(&parts);
         let reloader = Arc::new(Reloader::new(source, env, stop.clone(), board.clone(), parts, rejected.as_ref()));
-        let answers = Answers {
+        let answers = || Answers {
             started: now.tick,
             reloader: reloader.clone(),
             board: board.clone(),
-            desk: desk_status,
-            to_desk: ask,
-            callbacks,
-            history,
-            folder,
+            desk: desk_status.clone(),
+            to_desk: ask.clone(),
+            callbacks: callbacks.clone(),
+            history: history.clone(),
+            folder: folder.clone(),
             simulated: None,
         };
+        #[cfg(feature = "status")]
+        site.open(answers());
         let mut threads = vec![store, desk];
-        let (control, thread) = start_control(&control, answers, &stop).unzip();
+        let (control, thread) = start_control(&control, answers(), &stop).unzip();
         threads.extend(thread);
         Ok(Daemon { stop, signals, board, reloader, threads, control, ready })
     }

@@ -2,6 +2,10 @@
 
 mod act;
 mod change;
+#[cfg(feature = "status")]
+mod listen;
+mod measure;
+mod probe;
 mod signs;
 #[cfg(feature = "jobs")]
 pub mod work;
@@ -32,12 +36,21 @@ use crate::keepalive::watchdog::{self, BEATS_FILE, Place, Signs};
 use crate::resolve::Resolver;
 use crate::run::board::Board;
 use crate::run::identity::identity;
+use crate::run::load::Small;
 use crate::run::parts::change::{changes, follows, say, say_goodbye, to_same};
 use crate::run::store::{Batch, Job, Root};
 use crate::run::threads::{Bell, HTTP_STACK, SMALL_STACK, Stop, lock, spawn};
 use crate::secret::Secret;
 use crate::spot::{self, SpotContext, SpotStatus, Way};
 use crate::zone::Zone;
+
+/// Names of the small states of the HTTP listener: how long what was down on which day, and its agents with their jobs.
+pub const DAYS_STATE: &str = "days";
+/// See [`DAYS_STATE`].
+pub const AGENTS_STATE: &str = "agents";
+
+/// The small states that the parts own.
+const OWNED: [&str; 4] = [crate::probe::STATE_NAME, crate::resource::STATE_NAME, DAYS_STATE, AGENTS_STATE];
 
 /// What no reload exchanges.
 pub struct Base {
@@ -63,6 +76,9 @@ pub struct Base {
     pub seat: Arc<()>,
     /// Who is shown that the watchdog turns.
     pub signs: Signs,
+    /// What HTTP requests are answered from.
+    #[cfg(feature = "status")]
+    pub site: Arc<crate::http::Site>,
 }
 
 /// The server with its watchdog.
@@ -111,9 +127,15 @@ pub struct Parts {
     beating: Vec<Beating>,
     /// Something could not be started.
     lacking: bool,
+    /// Small states of the last run that nobody took yet.
+    left: Vec<(String, Small)>,
     /// The agent and the jobs.
     #[cfg(feature = "jobs")]
     working: work::Working,
+    probing: probe::Probing,
+    measuring: measure::Measuring,
+    #[cfg(feature = "status")]
+    listening: listen::Listening,
 }
 
 impl Parts {
@@ -131,9 +153,30 @@ impl Parts {
             pacemaker: None,
             beating: Vec::new(),
             lacking: false,
+            left: Vec::new(),
             #[cfg(feature = "jobs")]
             working: work::Working::default(),
+            probing: probe::Probing::default(),
+            measuring: measure::Measuring::default(),
+            #[cfg(feature = "status")]
+            listening: listen::Listening::default(),
         }
+    }
+
+    /// What the last run left of small states: those that the parts own are taken from here when they start.
+    pub fn remember(&mut self, small: &[(String, Small)]) {
+        for (name, small) in small {
+            if OWNED.contains(&&**name) {
+                self.left.push((name.clone(), small.clone()));
+            }
+        }
+    }
+
+    #[expect(dead_code, reason = "its callers come next")]
+    /// What the last run left under `name`; only the first caller gets it.
+    fn take_left(&mut self, name: &str) -> Option<Small> {
+        let at = self.left.iter().position(|(known, _)| known == name)?;
+        Some(self.left.swap_remove(at).1)
     }
 
     /// The configuration in force.
@@ -167,6 +210,10 @@ impl Parts {
         }
         #[cfg(feature = "jobs")]
         threads.append(&mut self.working.close());
+        threads.append(&mut self.probing.close());
+        threads.append(&mut self.measuring.close());
+        #[cfg(feature = "status")]
+        threads.append(&mut self.listening.close());
         if let Some(polling) = self.polling.take() {
             polling.stop.stop();
             // From here on it tells nothing more, and nobody waits for its last answer.
@@ -208,6 +255,10 @@ impl Parts {
         let acted = self.act(old.as_ref(), &plan, said);
         #[cfg(feature = "jobs")]
         let acted = acted.and(self.work(old.as_ref(), &plan, said));
+        let acted = acted.and(self.probe(old.as_ref(), &plan, said));
+        let acted = acted.and(self.measure(old.as_ref(), &plan, said));
+        #[cfg(feature = "status")]
+        let acted = acted.and(self.listen(old.as_ref(), &plan, said));
         let polled = self.poll(old.as_ref(), &plan, renamed, said);
         let witnessed = self.witness(old.as_ref(), plan.upstream.as_ref(), said);
         let paced = self.pace();

@@ -23,7 +23,9 @@ use crate::zone::Zone;
 mod callback;
 mod host;
 mod jobs;
+mod probe;
 mod queue;
+mod resource;
 
 pub use jobs::Jobs;
 pub use queue::Queue;
@@ -60,6 +62,10 @@ pub struct Status<'a> {
     pub jobs: Option<Jobs>,
     /// The queue that it asks for jobs, if it does.
     pub queue: Option<Queue>,
+    /// What is looked at.
+    pub probes: Vec<crate::probe::Standing>,
+    /// What this machine and the hosts have of each resource that is watched.
+    pub resources: Vec<crate::resource::Standing>,
     /// Alert channels and the outbox.
     pub desk: DeskStatus,
 }
@@ -74,6 +80,8 @@ impl Status<'_> {
             && self.monitors.iter().all(|monitor| monitor.failures == 0)
             && self.desk.channels.iter().all(|channel| channel_words(channel).1.is_none())
             && self.desk.unwritable.is_none()
+            && self.probes.iter().all(|probe| probe.state != crate::probe::State::Down)
+            && self.resources.iter().all(|resource| resource.state != crate::resource::State::High)
     }
 
     /// Hosts in trouble first, then by name.
@@ -199,6 +207,8 @@ impl Status<'_> {
         }
         out.close(']');
         self.callbacks_json(&mut out);
+        self.probes_json(&mut out);
+        self.resources_json(&mut out);
         self.jobs_json(&mut out);
         self.queue_json(&mut out);
         out.key("state").open('{').key("path").text(self.folder);
@@ -287,6 +297,8 @@ impl Status<'_> {
         }
         rows.columns(&mut text);
         self.callbacks_table(&mut text);
+        self.probes_table(&mut text);
+        self.resources_table(&mut text);
         if self.server.is_some() {
             text.push('\n');
             self.hosts_table(&mut text);

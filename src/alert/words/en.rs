@@ -65,6 +65,10 @@ pub(super) static WORDS: Words = Words {
         (K::JobMoved, ["jobs moved", "{who}: its jobs are moved", ""]),
         (K::JobSkipped, ["job left out", "{who}: job left out", ""]),
         (K::CallbackUnknown, ["callback cut off", "{who}: the daemon ended during a callback", ""]),
+        (K::ProbeDown, ["probe failed", "{who}: probe failed", "{who}: probe had failed"]),
+        (K::ProbeUp, ["probe well again", "{who}: probe is well again", ""]),
+        (K::ResourceHigh, ["resource short", "{who} runs short", "{who} ran short"]),
+        (K::ResourceNormal, ["resource normal", "{who} is back to normal", ""]),
         (K::Test, ["test", "test message from {who}", ""]),
     ],
     labels: &[
@@ -106,6 +110,11 @@ pub(super) static WORDS: Words = Words {
         (F::ExitCode, "Exit code"),
         (F::Signal, "Signal"),
         (F::Output, "Output"),
+        (F::Probe, "Probe"),
+        (F::Target, "Target"),
+        (F::Resource, "Resource"),
+        (F::Value, "Value"),
+        (F::Limit, "Limit"),
     ],
     own_labels: &[
         (K::InterruptWithdrawn, F::Deadline, "Was due"),

@@ -55,6 +55,10 @@ pub(super) static WORDS: Words = Words {
         (K::JobMoved, ["任务迁移", "{who}：其任务正在迁移", ""]),
         (K::JobSkipped, ["任务跳过", "{who}：本次任务跳过", ""]),
         (K::CallbackUnknown, ["回调中断", "{who}：回调运行期间守护进程退出", ""]),
+        (K::ProbeDown, ["探测失败", "{who}：探测失败", "{who}：探测曾失败"]),
+        (K::ProbeUp, ["探测恢复", "{who}：探测已恢复", ""]),
+        (K::ResourceHigh, ["资源告警", "{who} 资源紧张", "{who} 资源曾紧张"]),
+        (K::ResourceNormal, ["资源恢复", "{who} 资源已恢复正常", ""]),
         (K::Test, ["测试", "来自 {who} 的测试消息", ""]),
     ],
     labels: &[
@@ -96,6 +100,11 @@ pub(super) static WORDS: Words = Words {
         (F::ExitCode, "退出码"),
         (F::Signal, "信号"),
         (F::Output, "输出"),
+        (F::Probe, "探测"),
+        (F::Target, "目标"),
+        (F::Resource, "资源"),
+        (F::Value, "当前值"),
+        (F::Limit, "阈值"),
     ],
     own_labels: &[
         (K::InterruptWithdrawn, F::Deadline, "原定回收"),

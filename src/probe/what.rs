@@ -1,0 +1,29 @@
+//! What a probe looks at.
+
+/// What is looked at, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    /// A TCP connection can be made.
+    Tcp {
+        /// The host: a name or an address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+}
+
+impl What {
+    /// Its name in the file: `tcp`, …
+    pub fn kind(&self) -> &'static str {
+        match self {
+            What::Tcp { .. } => "tcp",
+        }
+    }
+
+    /// What it looks at, for people: of a URL no more than the host.
+    pub fn target(&self) -> String {
+        match self {
+            What::Tcp { host, port } => [host, ":", &port.to_string()].concat(),
+        }
+    }
+}
