@@ -276,7 +276,7 @@ fn listen(item: Option<Item<'_>>, port: Option<u16>) -> Vec<SocketAddr> {
     let all = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT);
     let mut addresses = match item {
         None => vec![all],
-        Some(item) => listed(&item),
+        Some(item) => listed(&item, DEFAULT_PORT),
     };
     if let Some(port) = port {
         addresses.iter_mut().for_each(|address| address.set_port(port));
@@ -290,7 +290,8 @@ fn listen(item: Option<Item<'_>>, port: Option<u16>) -> Vec<SocketAddr> {
     unique
 }
 
-fn listed(item: &Item<'_>) -> Vec<SocketAddr> {
+/// One address to listen on, or a list of them.
+pub fn listed(item: &Item<'_>, port: u16) -> Vec<SocketAddr> {
     let entries = match item.value {
         toml::de::DeValue::Array(list) if list.is_empty() => item.bad("is empty"),
         toml::de::DeValue::Array(_) => item.list(MAX_LISTEN),
@@ -299,11 +300,12 @@ fn listed(item: &Item<'_>) -> Vec<SocketAddr> {
     let mut addresses = Vec::new();
     for entry in entries.unwrap_or_default() {
         let Some(text) = entry.text() else { continue };
-        match parse_listen(text) {
+        match parse_listen(text, port) {
             Some(address) => addresses.push(address),
             None => {
-                let hint = " is no address to listen on; write \"9080\", \"127.0.0.1:9080\" or \"[::]:9080\"";
-                entry.bad::<()>(&[&quoted(text), hint].concat());
+                let port = port.to_string();
+                let [a, b, c] = [" is no address to listen on; write \"", "\", \"127.0.0.1:", "\" or \"[::]:"];
+                entry.bad::<()>(&[&quoted(text), a, &port, b, &port, c, &port, "\""].concat());
             }
         }
     }
@@ -311,13 +313,13 @@ fn listed(item: &Item<'_>) -> Vec<SocketAddr> {
 }
 
 /// `"9080"`, `":9080"`, `"0.0.0.0:9080"`, `"[::]:9080"`, `"127.0.0.1"`, `"::1"`, `"[::1]"`.
-fn parse_listen(text: &str) -> Option<SocketAddr> {
+fn parse_listen(text: &str, port: u16) -> Option<SocketAddr> {
     let number = text.strip_prefix(':').unwrap_or(text);
     if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
         return number.parse().ok().map(|port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
     }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    text.parse().ok().or_else(|| bare.parse().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)))
+    text.parse().ok().or_else(|| bare.parse().ok().map(|ip| SocketAddr::new(ip, port)))
 }
 
 /// `SERVER_PORT`.
@@ -354,7 +356,7 @@ mod tests {
             ("[127.0.0.1", None),
             ("1.2.3.4:x", None),
         ] {
-            assert_eq!(parse_listen(text).map(|a| a.to_string()).as_deref(), want, "{text}");
+            assert_eq!(parse_listen(text, 9080).map(|a| a.to_string()).as_deref(), want, "{text}");
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::http::{Request, Response, Site};
 
-/// Not built yet.
-pub fn status(site: &Site, request: &Request<'_>) -> Response {
-    let _ = (site, request);
-    Response::not_found()
+/// What `status --json` prints.
+pub fn status(site: &Site, _: &Request<'_>) -> Response {
+    match site.answers() {
+        Some(answers) => Response::json(200, answers.show(&mut |status| status.json())),
+        None => Response::starting(),
+    }
 }

@@ -1,9 +1,27 @@
 //! Whether this daemon works.
 
-use crate::http::{Request, Response, Site};
+use std::time::Duration;
 
-/// Not built yet.
-pub fn healthz(site: &Site, request: &Request<'_>) -> Response {
-    let _ = (site, request);
-    Response::not_found()
+use crate::clock;
+use crate::http::{Request, Response, Site};
+use crate::run::threads::lock;
+
+/// How long the watchdog may not turn: it does at least once a second.
+const STUCK: Duration = Duration::from_secs(10);
+
+/// `ok`, or a word for each part that does not work.
+pub fn healthz(site: &Site, _: &Request<'_>) -> Response {
+    let Some(answers) = site.answers() else { return Response::starting() };
+    let watches = answers.reloader.parts().server().is_some();
+    let mut text = String::new();
+    if watches && site.stuck(clock::tick()) > STUCK {
+        text.push_str("watchdog\n");
+    }
+    if lock(&answers.desk).unwritable.is_some() {
+        text.push_str("state\n");
+    }
+    match text.is_empty() {
+        true => Response::text(200, "ok\n"),
+        false => Response::text(503, &text),
+    }
 }

@@ -5,16 +5,23 @@
 
 pub mod agents;
 pub mod api;
+pub mod auth;
 pub mod badge;
+pub mod conn;
+pub mod door;
+pub mod guard;
 pub mod health;
 pub mod intake;
+pub mod listener;
 pub mod metrics;
 pub mod page;
+pub mod parse;
 pub mod ping;
 pub mod plan;
 pub mod request;
 pub mod response;
 pub mod route;
+pub mod serve;
 pub mod site;
 
 pub use plan::{Basic, EventPlan, HttpPlan, PingPlan, Scope, Scopes, Token, WebAgent};

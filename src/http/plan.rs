@@ -24,6 +24,15 @@ pub struct HttpPlan {
     pub agents: Vec<WebAgent>,
 }
 
+impl HttpPlan {
+    /// Whether this machine may read without a token: nobody else reaches it, and nothing was set up to read with.
+    pub fn is_open(&self) -> bool {
+        self.basic.is_none()
+            && !self.tokens.iter().any(|token| token.scopes.has(Scope::Read))
+            && self.listen.iter().all(|address| address.ip().to_canonical().is_loopback())
+    }
+}
+
 /// One `[[http.token]]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Token {

@@ -15,19 +15,27 @@ pub struct Route {
     pub scope: Option<Scope>,
     /// What answers.
     pub answer: Answer,
+    /// The answer is the same for everybody who may ask, and for a second: it costs much with thousands of hosts.
+    pub cached: bool,
+    /// It tells no secret and takes none, so that who guessed too often may ask all the same.
+    pub open: bool,
 }
 
 const fn route(method: &'static str, path: &'static str, scope: Option<Scope>, answer: Answer) -> Route {
-    Route { method, path, scope, answer }
+    Route { method, path, scope, answer, cached: false, open: false }
+}
+
+const fn cached(path: &'static str, answer: Answer) -> Route {
+    Route { method: "GET", path, scope: Some(Scope::Read), answer, cached: true, open: false }
 }
 
 /// Every path; the first that fits.
 pub const ROUTES: &[Route] = &[
     route("GET", "/", Some(Scope::Read), page::page),
     route("GET", "/badge/", Some(Scope::Read), badge::badge),
-    route("GET", "/healthz", None, health::healthz),
-    route("GET", "/metrics", Some(Scope::Read), metrics::metrics),
-    route("GET", "/api/status", Some(Scope::Read), api::status),
+    Route { method: "GET", path: "/healthz", scope: None, answer: health::healthz, cached: false, open: true },
+    cached("/metrics", metrics::metrics),
+    cached("/api/status", api::status),
     route("", "/ping/", None, ping::ping),
     route("", "/event/alicloud/", None, intake::alicloud),
     route("POST", "/event/generic", Some(Scope::Message), intake::generic),
@@ -37,3 +45,35 @@ pub const ROUTES: &[Route] = &[
     route("", "/job/", Some(Scope::Job), agents::job),
     route("GET", "/status", None, agents::status),
 ];
+
+/// What was found.
+pub enum Found {
+    /// This one, with its number.
+    Route(usize, &'static Route),
+    /// The path takes other methods only: these.
+    Other(&'static str),
+    /// No such path.
+    Nothing,
+}
+
+/// Looks for what answers `method` at `path`.
+pub fn find(method: &str, path: &str) -> Found {
+    let mut found = Found::Nothing;
+    // Nothing here is a file. What only a reader of paths would simplify has nothing to ask for.
+    if path.contains("//") || path.contains('\\') || path.split('/').any(|part| matches!(part, "." | "..")) {
+        return found;
+    }
+    for (index, route) in ROUTES.iter().enumerate() {
+        let below = route.path.len() > 1 && route.path.ends_with('/');
+        if !(path == route.path || (below && path.starts_with(route.path))) {
+            continue;
+        }
+        match route.method {
+            "" => return Found::Route(index, route),
+            known if known == method || (known == "GET" && method == "HEAD") => return Found::Route(index, route),
+            "GET" => found = Found::Other("GET, HEAD"),
+            known => found = Found::Other(known),
+        }
+    }
+    found
+}

@@ -1,16 +1,28 @@
 //! What requests are answered from.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use crate::http::HttpPlan;
+use crate::clock::{self, Tick};
+use crate::http::{HttpPlan, Response};
 use crate::run::answers::Answers;
 use crate::run::threads::lock;
+
+/// How long an answer that costs much is given again.
+pub const FRESH: Duration = Duration::from_secs(1);
 
 /// Shared by all connections. It is there before the daemon is: until then nothing is answered but that.
 #[derive(Default)]
 pub struct Site {
     answers: OnceLock<Answers>,
     plan: Mutex<Option<Arc<HttpPlan>>>,
+    /// Answers that cost much, by the numbers of their routes.
+    cache: Mutex<Vec<(usize, Tick, Arc<Response>)>>,
+    /// Counts the turns of the watchdog.
+    turns: OnceLock<Arc<AtomicU32>>,
+    /// The last number that was seen there, and since when it is that.
+    pulse: Mutex<Option<(u32, Tick)>>,
 }
 
 impl Site {
@@ -33,5 +45,40 @@ impl Site {
     /// Goes on with another configuration.
     pub fn follow(&self, plan: Option<Arc<HttpPlan>>) {
         *lock(&self.plan) = plan;
+        lock(&self.cache).clear();
+    }
+
+    /// Has it looked whether the watchdog turns.
+    pub fn watch(&self, turns: &Arc<AtomicU32>) {
+        // Always the same one.
+        let _ = self.turns.set(turns.clone());
+    }
+
+    /// How long the watchdog has not turned, as far as those know who asked for this before.
+    pub fn stuck(&self, now: Tick) -> Duration {
+        let Some(turns) = self.turns.get() else { return Duration::ZERO };
+        let turns = turns.load(Ordering::Relaxed);
+        let mut pulse = lock(&self.pulse);
+        match *pulse {
+            Some((seen, since)) if seen == turns => now.since(since),
+            _ => {
+                *pulse = Some((turns, now));
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// The answer of route number `route`, made anew if the last one is older than [`FRESH`]. Who asks meanwhile waits
+    /// for the one that is being made.
+    pub fn cached(&self, route: usize, make: &mut dyn FnMut() -> Response) -> Arc<Response> {
+        let mut cache = lock(&self.cache);
+        let now = clock::tick();
+        if let Some((_, _, answer)) = cache.iter().find(|(of, at, _)| *of == route && now.since(*at) < FRESH) {
+            return answer.clone();
+        }
+        cache.retain(|(of, at, _)| *of != route && now.since(*at) < FRESH);
+        let answer = Arc::new(make());
+        cache.push((route, now, answer.clone()));
+        answer
     }
 }

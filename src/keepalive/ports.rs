@@ -1,4 +1,4 @@
-//! The addresses that the heartbeat server listens on.
+//! The addresses that a server listens on.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -33,15 +33,22 @@ pub struct Listening {
 pub struct Port {
     listening: Mutex<Listening>,
     listener: Mutex<Option<Arc<TcpListener>>>,
+    /// What for, in log lines.
+    what: &'static str,
     /// It is listened on no longer.
     pub gone: Stop,
 }
 
 /// All addresses to listen on, with what became of them.
 #[derive(Default)]
-pub struct Ports(Mutex<Vec<Arc<Port>>>);
+pub struct Ports(Mutex<Vec<Arc<Port>>>, &'static str);
 
 impl Ports {
+    /// For something else than heartbeats: ` for …`.
+    pub fn of(what: &'static str) -> Ports {
+        Ports(Mutex::default(), what)
+    }
+
     /// What became of each.
     pub fn listening(&self) -> Vec<Listening> {
         lock(&self.0).iter().map(|port| lock(&port.listening).clone()).collect()
@@ -59,6 +66,7 @@ impl Ports {
                     let port = Arc::new(Port {
                         listening: Mutex::new(Listening { wanted: *wanted, bound: None, error: None }),
                         listener: Mutex::default(),
+                        what: self.1,
                         gone: Stop::default(),
                     });
                     now.push(Arc::clone(&port));
@@ -86,12 +94,12 @@ impl Port {
             Ok((bound, listener)) => {
                 *lock(&self.listening) = Listening { wanted, bound: Some(bound), error: None };
                 *lock(&self.listener) = Some(Arc::clone(&listener));
-                log::info!("listening on {bound}");
+                log::info!("listening on {bound}{}", self.what);
                 Some(listener)
             }
             Err(e) => {
                 if lock(&self.listening).error.replace(e.to_string()).is_none() {
-                    log::warn!("cannot listen on {wanted}: {e}; will keep trying");
+                    log::warn!("cannot listen on {wanted}{}: {e}; will keep trying", self.what);
                 }
                 None
             }

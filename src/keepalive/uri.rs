@@ -186,7 +186,7 @@ pub fn encode_userinfo(text: &str) -> String {
 }
 
 /// Percent-decodes; what is no `%` with two hexadecimal digits stays as it is. `None` if the result is not UTF-8.
-fn decode(text: &str) -> Option<String> {
+pub fn decode(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let digit = |index: usize| bytes.get(index).and_then(|b| char::from(*b).to_digit(16));
     let mut out = Vec::with_capacity(bytes.len());

@@ -392,6 +392,12 @@ fn ready(parts: &Parts) -> String {
         text.push_str(&[before, "beating to ", &client.uri.label()].concat());
         before = "; ";
     }
+    #[cfg(feature = "status")]
+    for port in parts.web() {
+        text.push_str(&[before, "HTTP at ", &port.bound.unwrap_or(port.wanted).to_string()].concat());
+        text.push_str(if port.bound.is_none() { " (not yet)" } else { "" });
+        before = "; ";
+    }
     before = "; telling ";
     for channel in &plan.channels {
         text.push_str(before);

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start threads, read clocks and dial")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod ask;
 pub mod beat;
 pub mod daemon;
 pub mod http;

@@ -14,9 +14,10 @@ use super::{env, lines};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// The example with every key switched on; without its end, if this binary knows no jobs.
+/// The example with every key switched on; without its end, if this binary knows no jobs or no HTTP.
 fn switched_on() -> String {
     let all = if cfg!(feature = "jobs") { EXAMPLE } else { EXAMPLE.split_once("#[agent]").unwrap().0 };
+    let all = if cfg!(feature = "status") { all } else { all.split_once("#[http]").map_or(all, |(before, _)| before) };
     let on = |line: &str| match line.strip_prefix('#') {
         Some(key) if !key.is_empty() && !key.starts_with(' ') => key.to_owned(),
         _ => line.to_owned(),
@@ -55,6 +56,8 @@ fn the_example_is_valid_with_every_key() {
             ("PUSH_TOKEN", "Bearer x"),
             ("SMTP_PASSWORD", "x"),
             ("QUEUE_TOKEN", "x"),
+            ("HTTP_TOKEN", "a-token-for-prometheus"),
+            ("HTTP_PASSWORD", "a-password-for-browsers"),
         ],
     );
     credentials.write("our-authority.pem", &authority());

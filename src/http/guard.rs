@@ -1,0 +1,110 @@
+//! Who has shown a secret lately, and who only guesses. Pure.
+
+use std::time::Duration;
+
+use crate::clock::Tick;
+use crate::http::door::KNOWN_FOR;
+use crate::keepalive::admission::Source;
+
+/// Wrong secrets that a source may show …
+pub const MAX_WRONG: u32 = 10;
+/// … within this time; and no more than [`MAX_WRONG_ALL`] come from all that are not known together.
+pub const WINDOW: Duration = Duration::from_secs(60);
+/// See [`WINDOW`].
+pub const MAX_WRONG_ALL: u32 = 300;
+/// Sources that are remembered.
+const MAX_SOURCES: usize = 1024;
+
+/// How many in which minute.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    begun: Tick,
+    wrong: u32,
+}
+
+impl Count {
+    fn of(self, now: Tick) -> u32 {
+        if now.since(self.begun) < WINDOW { self.wrong } else { 0 }
+    }
+
+    fn add(&mut self, now: Tick) {
+        if self.of(now) == 0 {
+            *self = Count { begun: now, wrong: 0 };
+        }
+        self.wrong = self.wrong.saturating_add(1);
+    }
+}
+
+struct Seen {
+    source: Source,
+    proved: Option<Tick>,
+    count: Count,
+    last: Tick,
+}
+
+/// All sources of interest.
+#[derive(Default)]
+pub struct Guard {
+    /// At most [`MAX_SOURCES`].
+    sources: Vec<Seen>,
+    all: Count,
+    /// When the last line was logged, and how many more were wrong since.
+    line: Option<Tick>,
+    more: u32,
+}
+
+impl Guard {
+    /// Whether `source` has shown a right secret within a day.
+    pub fn is_known(&self, source: Source, now: Tick) -> bool {
+        let seen = self.sources.iter().find(|seen| seen.source == source);
+        seen.and_then(|seen| seen.proved).is_some_and(|at| now.since(at) < KNOWN_FOR)
+    }
+
+    /// How long `source` may show no further secret, right or wrong; `None` if it may.
+    pub fn blocked(&self, source: Source, now: Tick) -> Option<Duration> {
+        let seen = self.sources.iter().find(|seen| seen.source == source);
+        let own = seen.map(|seen| seen.count).filter(|count| count.of(now) >= MAX_WRONG);
+        let all = (self.all.of(now) >= MAX_WRONG_ALL && !self.is_known(source, now)).then_some(self.all);
+        own.or(all).map(|count| (count.begun + WINDOW).since(now))
+    }
+
+    /// A right secret came from there.
+    pub fn proved(&mut self, source: Source, now: Tick) {
+        self.seen(source, now).proved = Some(now);
+    }
+
+    /// A wrong secret came from there. Gives a line for the log, at most one in [`WINDOW`].
+    pub fn wrong(&mut self, source: Source, now: Tick) -> Option<String> {
+        self.seen(source, now).count.add(now);
+        if !self.is_known(source, now) {
+            self.all.add(now);
+        }
+        if self.line.is_some_and(|at| now.since(at) < WINDOW) {
+            self.more = self.more.saturating_add(1);
+            return None;
+        }
+        self.line = Some(now);
+        let more = std::mem::take(&mut self.more);
+        let before = if more == 0 { String::new() } else { [", after ", &more.to_string(), " more"].concat() };
+        Some(["HTTP: a wrong token or password from ", &source.to_string(), &before].concat())
+    }
+
+    fn seen(&mut self, source: Source, now: Tick) -> &mut Seen {
+        let at = match self.sources.iter().position(|seen| seen.source == source) {
+            Some(at) => at,
+            None => {
+                if self.sources.len() >= MAX_SOURCES
+                    && let Some((oldest, _)) =
+                        self.sources.iter().enumerate().min_by_key(|(_, seen)| (seen.proved, seen.last))
+                {
+                    self.sources.swap_remove(oldest);
+                }
+                self.sources.push(Seen { source, proved: None, count: Count::default(), last: now });
+                self.sources.len() - 1
+            }
+        };
+        let seen = &mut self.sources[at];
+        seen.last = now;
+        seen
+    }
+}
