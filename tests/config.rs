@@ -16,6 +16,9 @@ mod bots;
 mod callback;
 #[path = "config/example.rs"]
 mod example;
+#[cfg(feature = "status")]
+#[path = "config/http.rs"]
+mod http;
 #[cfg(feature = "jobs")]
 #[path = "config/jobs.rs"]
 mod jobs;

@@ -4,10 +4,23 @@
 #![allow(clippy::disallowed_methods, reason = "tests start threads, read clocks and dial")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "http/abuse.rs"]
+mod abuse;
 mod common;
+#[path = "http/figures.rs"]
+mod figures;
+#[path = "http/guess.rs"]
+mod guess;
+#[path = "http/reload.rs"]
+mod reload;
+#[path = "http/slow.rs"]
+mod slow;
+
+use std::net::SocketAddr;
 
 use common::TempDir;
 use common::ask::{Asker, ask, get};
+use common::beat::Beater;
 use common::daemon::{Daemon, run};
 
 const TOKEN: &str = "planted-key-0123456789";
@@ -17,6 +30,22 @@ fn tokens(rest: &str) -> String {
         "[http]\nlisten = \"127.0.0.1:0\"\n{rest}\n[[http.token]]\nname = \"grafana\"\ntoken = \"{TOKEN}\"\n\
          scopes = [\"read\"]\n"
     )
+}
+
+/// A server with so many hosts that have long names, open to this machine.
+fn crowd(dir: &TempDir, count: usize) -> (Daemon, SocketAddr) {
+    let config =
+        format!("[keepalive.server]\nlisten = \"127.0.0.1:0\"\nkey = \"{TOKEN}\"\n[http]\nlisten = \"127.0.0.1:0\"\n");
+    let mut daemon = Daemon::start(dir.path(), &config);
+    let web = daemon.ready_web();
+    let server = daemon.status()["server"]["addresses"][0].as_str().unwrap().parse().unwrap();
+    for number in 0..count {
+        let mut beater = Beater::new(server, TOKEN, &format!("{number}-{}", "x".repeat(110)));
+        let mut report = beater.report();
+        report["data"] = serde_json::json!({"note": "y".repeat(200)});
+        beater.say(&report).unwrap();
+    }
+    (daemon, web)
 }
 
 #[test]

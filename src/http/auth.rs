@@ -93,3 +93,68 @@ fn credentials(headers: &[(&str, &[u8])], text: &str, plan: &HttpPlan) -> Option
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Basic, EventPlan, Token};
+
+    fn plan(allow_query_token: bool) -> HttpPlan {
+        let token = |name: &str, scope| Token {
+            name: name.to_owned(),
+            token: Secret::new(["token-of-", name].concat()),
+            scopes: Scopes::default().with(scope),
+        };
+        HttpPlan {
+            listen: Vec::new(),
+            tokens: vec![token("a", Scope::Read), token("b", Scope::Job)],
+            basic: Some(Basic { user: "me".into(), password: Secret::new("pass:word") }),
+            allow_query_token,
+            pings: Vec::new(),
+            events: EventPlan::default(),
+            agents: Vec::new(),
+        }
+    }
+
+    /// Who it is, and whether anything was shown.
+    fn who(header: Option<&str>, query: &str, plan: &HttpPlan) -> (String, bool) {
+        let headers: Vec<(&str, &[u8])> = header.iter().map(|value| ("AUTHORIZATION", value.as_bytes())).collect();
+        let raw = Raw { method: "GET", target: "/", headers: &headers, body: &[] };
+        let judgement = judge(&raw, query, plan);
+        (judgement.who, judgement.shown)
+    }
+
+    #[test]
+    fn what_is_shown_and_what_it_opens() {
+        for (header, query, want) in [
+            (Some("Bearer token-of-a"), "", ("a", true)),
+            (Some("bearer  token-of-b "), "", ("b", true)),
+            (Some("Bearer token-of-c"), "", ("", true)),
+            (Some("Bearer "), "", ("", true)),
+            (Some("Bearer"), "", ("", false)),
+            (Some("Basic bWU6cGFzczp3b3Jk"), "", ("me", true)),
+            (Some("Basic bWU6cGFzcw=="), "", ("", true)),
+            (Some("Basic bWU="), "", ("", true)),
+            (Some("Basic !"), "", ("", false)),
+            // A token is no password.
+            (Some("Basic bWU6dG9rZW4tb2YtYQ=="), "", ("", true)),
+            (None, "", ("", false)),
+            (None, "token=token-of-a", ("a", true)),
+            (None, "x=1&token=token%2Dof-b&y", ("b", true)),
+            (None, "token", ("", true)),
+            (None, "Token=token-of-a", ("", false)),
+            // Only one place counts.
+            (Some("Bearer wrong"), "token=token-of-a", ("", true)),
+        ] {
+            let got = who(header, query, &plan(true));
+            assert_eq!((&*got.0, got.1), want, "{header:?} {query:?}");
+        }
+        assert_eq!(who(None, "token=token-of-a", &plan(false)), (String::new(), false));
+    }
+
+    #[test]
+    fn nothing_is_no_secret() {
+        assert!(is("a", &Secret::new("a")));
+        assert!(!is("", &Secret::default()) && !is("a", &Secret::new("ab")) && !is("ab", &Secret::new("a")));
+    }
+}

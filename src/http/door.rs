@@ -129,3 +129,72 @@ impl<S: Clone> Door<S> {
         id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn v4(last: u8) -> Source {
+        Source::of(IpAddr::from([192, 0, 2, last]))
+    }
+
+    fn id<S>(verdict: &Verdict<S>) -> Option<u32> {
+        match verdict {
+            Verdict::Admit(id) | Verdict::AdmitAndClose(id, _) => Some(*id),
+            Verdict::Busy => None,
+        }
+    }
+
+    const STRANGER: (bool, bool) = (false, false);
+    const KNOWN: (bool, bool) = (true, false);
+    const OWN: (bool, bool) = (true, true);
+
+    #[test]
+    fn strangers_have_half_and_who_waits_for_nothing_goes_first() {
+        let mut door = Door::default();
+        for n in 0..16 {
+            assert_eq!(door.arrived(v4(n), STRANGER, &n, Tick(n.into())), Verdict::Admit(n.into()));
+        }
+        assert_eq!(door.arrived(v4(50), STRANGER, &50, Tick(20)), Verdict::AdmitAndClose(16, 0), "the oldest");
+        assert!(!door.turned(0, Doing::Answering, Tick(20)), "it is to close");
+        assert!(door.turned(9, Doing::Idle, Tick(21)));
+        assert_eq!(door.arrived(v4(51), STRANGER, &51, Tick(22)), Verdict::AdmitAndClose(17, 9));
+        // What is being answered is not broken off.
+        for id in (1..18).filter(|id| *id != 9) {
+            assert!(door.turned(id, Doing::Answering, Tick(23)));
+        }
+        assert_eq!(door.arrived(v4(52), STRANGER, &52, Tick(24)), Verdict::Busy);
+        assert_eq!(door.arrived(v4(53), KNOWN, &53, Tick(24)), Verdict::Admit(18));
+        door.proved(v4(5));
+        assert_eq!(door.arrived(v4(52), STRANGER, &52, Tick(25)), Verdict::Admit(19));
+    }
+
+    #[test]
+    fn a_source_has_half_unless_it_is_this_machine() {
+        let mut door = Door::default();
+        for n in 0..16_u8 {
+            assert!(id(&door.arrived(v4(1), KNOWN, &n, Tick(0))).is_some());
+        }
+        assert_eq!(door.arrived(v4(1), KNOWN, &99, Tick(1)), Verdict::Busy, "its requests are on their way");
+        assert!(door.turned(3, Doing::Idle, Tick(1)));
+        assert_eq!(door.arrived(v4(1), KNOWN, &99, Tick(2)), Verdict::AdmitAndClose(16, 3));
+        let mut door = Door::default();
+        for n in 0..32_u8 {
+            assert!(id(&door.arrived(v4(1), OWN, &n, Tick(0))).is_some());
+        }
+        assert_eq!(door.arrived(v4(1), OWN, &99, Tick(1)), Verdict::Busy);
+        assert!(door.turned(3, Doing::Idle, Tick(1)));
+        assert_eq!(door.arrived(v4(2), KNOWN, &99, Tick(2)), Verdict::AdmitAndClose(32, 3));
+    }
+
+    #[test]
+    fn threads_that_have_not_ended_are_bounded() {
+        let mut door = Door::default();
+        let admitted = (0..1000).filter(|n| id(&door.arrived(v4(1), STRANGER, n, Tick(0))).is_some()).count();
+        assert_eq!((admitted, door.sockets().len()), (HALF + MAX_CLOSING, HALF + MAX_CLOSING));
+        door.closed(0);
+        assert!(id(&door.arrived(v4(1), STRANGER, &0, Tick(0))).is_some());
+    }
+}

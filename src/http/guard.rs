@@ -108,3 +108,62 @@ impl Guard {
         seen
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn v4(n: u32) -> Source {
+        Source::of(IpAddr::from(n.to_be_bytes()))
+    }
+
+    #[test]
+    fn a_source_has_its_number_of_guesses_a_minute() {
+        let mut guard = Guard::default();
+        for n in 0..MAX_WRONG {
+            assert_eq!(guard.blocked(v4(1), Tick(i64::from(n))), None);
+            guard.wrong(v4(1), Tick(i64::from(n)));
+        }
+        assert_eq!(guard.blocked(v4(1), Tick(1000)), Some(Duration::from_secs(59)));
+        assert_eq!(guard.blocked(v4(2), Tick(1000)), None);
+        assert_eq!(guard.blocked(v4(1), Tick(59_999)), Some(Duration::from_millis(1)));
+        assert_eq!(guard.blocked(v4(1), Tick(60_000)), None);
+        guard.wrong(v4(1), Tick(60_000));
+        assert_eq!(guard.blocked(v4(1), Tick(60_001)), None, "a new minute");
+        // A right secret ends no block, or one that is known would give guesses away.
+        for _ in 0..MAX_WRONG {
+            guard.wrong(v4(1), Tick(60_001));
+        }
+        guard.proved(v4(1), Tick(60_002));
+        assert!(guard.blocked(v4(1), Tick(60_003)).is_some());
+    }
+
+    #[test]
+    fn all_strangers_together_have_theirs_and_the_known_are_no_strangers() {
+        let mut guard = Guard::default();
+        guard.proved(v4(7), Tick(0));
+        for n in 0..MAX_WRONG_ALL {
+            assert_eq!(guard.blocked(v4(9), Tick(0)), None);
+            guard.wrong(v4(100 + n / 5), Tick(0));
+        }
+        assert!(guard.blocked(v4(9), Tick(0)).is_some());
+        assert_eq!(guard.blocked(v4(7), Tick(0)), None);
+        assert!(guard.is_known(v4(7), Tick(0) + KNOWN_FOR - Duration::from_secs(1)));
+        assert!(!guard.is_known(v4(7), Tick(0) + KNOWN_FOR));
+        assert_eq!(guard.blocked(v4(9), Tick(60_000)), None);
+    }
+
+    #[test]
+    fn one_line_a_minute_and_a_bounded_table() {
+        let mut guard = Guard::default();
+        guard.proved(v4(1), Tick(0));
+        let lines = (0..5000).filter_map(|n| guard.wrong(v4(10 + n), Tick(n.into()))).collect::<Vec<_>>();
+        assert_eq!(lines, ["HTTP: a wrong token or password from 0.0.0.10"]);
+        assert_eq!(guard.sources.len(), MAX_SOURCES);
+        assert!(guard.is_known(v4(1), Tick(5000)), "those who guess push out no other");
+        let next = guard.wrong(v4(5), Tick(60_000)).unwrap();
+        assert_eq!(next, "HTTP: a wrong token or password from 0.0.0.5, after 4999 more");
+    }
+}

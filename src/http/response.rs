@@ -164,9 +164,6 @@ mod tests {
         }
         let text = head(&Response::empty(204).with("cache-control", "max-age=60"), false);
         assert!(text.contains("cache-control: max-age=60\r\n") && !text.contains("no-store"), "{text}");
-        assert!(
-            !text.contains("Content-"[..].trim_end_matches('-').to_owned().as_str())
-                || !text.contains("Content-Length")
-        );
+        assert!(!text.contains("\nContent-Length") && !text.contains("\nContent-Type"), "{text}");
     }
 }

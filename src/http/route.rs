@@ -77,3 +77,43 @@ pub fn find(method: &str, path: &str) -> Found {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        let found = |method: &str, path: &str| match find(method, path) {
+            Found::Route(_, route) => route.path,
+            Found::Other(methods) => methods,
+            Found::Nothing => "",
+        };
+        for (method, path, want) in [
+            ("GET", "/", "/"),
+            ("HEAD", "/metrics", "/metrics"),
+            ("POST", "/metrics", "GET, HEAD"),
+            ("OPTIONS", "/", "GET, HEAD"),
+            ("GET", "/event/generic", "POST"),
+            ("HEAD", "/event/generic", "POST"),
+            ("PUT", "/ping/x/fail", "/ping/"),
+            ("GET", "/ping", ""),
+            ("GET", "/pings", ""),
+            ("GET", "/badge/x.svg", "/badge/"),
+            ("GET", "/badge/../x", ""),
+            ("GET", "/badge//x", ""),
+            ("GET", "/badge/a\\b", ""),
+            ("GET", "/x", ""),
+        ] {
+            assert_eq!(found(method, path), want, "{method} {path}");
+        }
+    }
+
+    /// Nobody may do anything without a scope, but where a function looks for itself or there is nothing to hide.
+    #[test]
+    fn what_is_open_is_known() {
+        let open: Vec<&str> = ROUTES.iter().filter(|route| route.scope.is_none()).map(|route| route.path).collect();
+        assert_eq!(open, ["/healthz", "/ping/", "/event/alicloud/", "/agent/", "/status"]);
+        assert_eq!(ROUTES.iter().filter(|route| route.open).count(), 1);
+    }
+}

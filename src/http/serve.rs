@@ -133,3 +133,34 @@ fn is_own_name(host: &[u8]) -> bool {
     };
     address && port.bytes().all(|byte| byte.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_here_by_this_machines_own_will() {
+        for (host, want) in [
+            ("127.0.0.1", true),
+            ("127.0.0.1:9081", true),
+            ("192.0.2.1:80", true),
+            ("[::1]", true),
+            ("[::1]:9081", true),
+            ("localhost", true),
+            ("LocalHost:9081", true),
+            ("", false),
+            ("::1", false),
+            ("[::1", false),
+            ("localhost.", false),
+            ("localhost:x", false),
+            ("localhost.example.com", false),
+            ("127.0.0.1.example.com", false),
+            ("a@127.0.0.1", false),
+            ("127.1", false),
+            ("evil", false),
+        ] {
+            assert_eq!(is_own_name(host.as_bytes()), want, "{host}");
+        }
+        assert!(!is_own_name(b"\xff"));
+    }
+}

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+
 use super::SOON;
 use super::daemon::Daemon;
 
@@ -37,7 +39,15 @@ pub struct Asker {
 
 impl Asker {
     pub fn new(address: SocketAddr) -> Asker {
-        let stream = TcpStream::connect_timeout(&address, SOON).unwrap();
+        Asker::over(TcpStream::connect_timeout(&address, SOON).unwrap())
+    }
+
+    /// The same, from `source`, which is an IPv4 address of this machine.
+    pub fn from(source: [u8; 4], address: SocketAddr) -> Asker {
+        Asker::over(dial(source, address).unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Asker {
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_write_timeout(Some(SOON)).unwrap();
         let reader = BufReader::new(stream.try_clone().unwrap());
@@ -105,6 +115,14 @@ impl Asker {
     }
 }
 
+/// A connection from `source`.
+pub fn dial(source: [u8; 4], address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddr::from((source, 0)))?;
+    connect(&socket, &address)?;
+    Ok(socket.into())
+}
+
 /// One request over a connection of its own.
 pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
     Asker::new(address).ask(method, path, &[headers, &[("Connection", "close")]].concat(), body)
@@ -120,7 +138,7 @@ pub fn get(address: SocketAddr, path: &str, token: &str) -> Reply {
 impl Daemon {
     /// Waits until it is ready, and gives the address of its HTTP listener.
     pub fn ready_web(&mut self) -> SocketAddr {
-        let line = self.wait_line("ready");
+        let line = self.wait_line("ready: ");
         let after = line.split("HTTP at ").nth(1).unwrap_or_else(|| panic!("no HTTP in {line:?}"));
         after.split([' ', ',', ';']).next().and_then(|word| word.parse().ok()).unwrap()
     }

@@ -84,6 +84,9 @@ fn authority() -> String {
     format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
+/// The tables of the HTTP listener.
+const HTTP: [&str; 3] = ["http", "http.token", "http.basic"];
+
 /// What the reader knows, as it says itself when it meets a key that it does not know.
 #[test]
 fn the_example_has_every_key_there_is() {
@@ -109,6 +112,9 @@ fn the_example_has_every_key_there_is() {
     if cfg!(feature = "jobs") {
         sections.extend(["agent", "agent.queue", "agent.shortcut", "agent.command", "agent.template", "job"]);
     }
+    if cfg!(feature = "status") {
+        sections.extend(HTTP);
+    }
     let services = PRESETS.iter().map(|row| ["alert.", row.name].concat());
     let sections: Vec<String> = sections.into_iter().map(str::to_owned).chain(services).collect();
     let mut known = BTreeSet::new();
@@ -117,6 +123,7 @@ fn the_example_has_every_key_there_is() {
             "" => String::new(),
             "window" | "callback" | "job" => format!("[[{section}]]\n"),
             "agent.shortcut" | "agent.command" | "agent.template" => format!("[[{section}]]\n"),
+            "http.token" => format!("[[{section}]]\n"),
             _ => format!("[{section}]\n"),
         };
         let told = lines(&format!("{head}zzzzzzzzzzzzzzzz = 1"));
@@ -133,6 +140,9 @@ fn the_example_has_every_key_there_is() {
         .chain(below.iter().map(String::as_str))
     {
         assert!(known.remove(table), "{table}");
+    }
+    for table in HTTP {
+        assert_eq!(known.remove(table), cfg!(feature = "status"), "{table}");
     }
     // Asked for only to say that a shell line belongs to shortcuts.
     for key in ["agent.command.shell", "agent.template.shell"] {
