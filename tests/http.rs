@@ -2,6 +2,7 @@
 
 #![cfg(feature = "status")]
 #![allow(clippy::disallowed_methods, reason = "tests start threads, read clocks and dial")]
+#![allow(clippy::print_stdout, reason = "a test shows what it measured and skipped")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "http/abuse.rs"]
