@@ -12,6 +12,8 @@ mod common;
 mod figures;
 #[path = "http/guess.rs"]
 mod guess;
+#[path = "http/load.rs"]
+mod load;
 #[path = "http/reload.rs"]
 mod reload;
 #[path = "http/slow.rs"]
@@ -79,6 +81,10 @@ fn this_machine_reads_without_a_token() {
     ] {
         assert_eq!(asker.ask("GET", "/api/status", &[(name, value)], b"").status, status, "{name}: {value}");
     }
+    // A page of another site may show a picture, but not ping.
+    let elsewhere = [("Sec-Fetch-Site", "cross-site")];
+    assert_eq!(asker.ask("GET", "/healthz", &elsewhere, b"").status, 200);
+    assert_eq!(asker.ask("GET", "/ping/x", &elsewhere, b"").status, 403);
     assert!(daemon.stop().success());
 }
 

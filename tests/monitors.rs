@@ -216,6 +216,7 @@ fn shown(monitor: ClientStatus) -> (Value, String) {
         now: clock::now(),
         running: SOON,
         server: None,
+        web: Vec::new(),
         hosts: Vec::new(),
         held: None,
         silences: Vec::new(),

@@ -7,7 +7,7 @@ mod ping;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::config::keepalive::listed;
+use crate::config::keepalive::{listed, unique};
 use crate::config::problem::quoted;
 use crate::config::table::{Item, Table};
 use crate::http::{Basic, HttpPlan, Scope, Scopes, Token};
@@ -28,7 +28,7 @@ pub fn http(root: &mut Table<'_>) -> Option<Arc<HttpPlan>> {
     let mut table = root.table("http")?;
     let place = table.item();
     let listen = match table.get("listen") {
-        Some(item) => listed(&item, DEFAULT_PORT),
+        Some(item) => unique(listed(&item, DEFAULT_PORT)),
         None => vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
     };
     let mut tokens: Vec<Token> = Vec::new();

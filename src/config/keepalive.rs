@@ -281,6 +281,11 @@ fn listen(item: Option<Item<'_>>, port: Option<u16>) -> Vec<SocketAddr> {
     if let Some(port) = port {
         addresses.iter_mut().for_each(|address| address.set_port(port));
     }
+    unique(addresses)
+}
+
+/// Each once.
+pub fn unique(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let mut unique: Vec<SocketAddr> = Vec::with_capacity(addresses.len());
     for address in addresses {
         if !unique.contains(&address) {

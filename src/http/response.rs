@@ -84,7 +84,10 @@ impl Response {
             line(&mut text, "Content-Length", &self.body.len().to_string());
         }
         for (name, value) in &self.headers {
-            line(&mut text, name, value);
+            // What would begin another line is left out.
+            if !value.bytes().any(|byte| byte.is_ascii_control()) {
+                line(&mut text, name, value);
+            }
         }
         for (name, value) in DEFAULTS {
             if !self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
@@ -162,6 +165,8 @@ mod tests {
         for (name, value) in DEFAULTS {
             assert!(text.contains(&format!("{name}: {value}\r\n")), "{text}");
         }
+        let text = head(&Response::empty(200).with("Location", "/a\r\nSet-Cookie: b"), true);
+        assert!(!text.contains("Cookie"), "{text}");
         let text = head(&Response::empty(204).with("cache-control", "max-age=60"), false);
         assert!(text.contains("cache-control: max-age=60\r\n") && !text.contains("no-store"), "{text}");
         assert!(!text.contains("\nContent-Length") && !text.contains("\nContent-Type"), "{text}");

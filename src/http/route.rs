@@ -114,6 +114,8 @@ mod tests {
     fn what_is_open_is_known() {
         let open: Vec<&str> = ROUTES.iter().filter(|route| route.scope.is_none()).map(|route| route.path).collect();
         assert_eq!(open, ["/healthz", "/ping/", "/event/alicloud/", "/agent/", "/status"]);
-        assert_eq!(ROUTES.iter().filter(|route| route.open).count(), 1);
+        for route in ROUTES.iter().filter(|route| route.open) {
+            assert!(["/healthz", "/status"].contains(&route.path), "{}", route.path);
+        }
     }
 }

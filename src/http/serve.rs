@@ -44,6 +44,11 @@ fn judged(
             return Arc::new(Response::text(405, "method not allowed\n").with("Allow", methods));
         }
     };
+    // What is not marked by a header is in the path: a page of somebody else's could guess, or use up the guesses of
+    // whoever looks at it.
+    if route.scope.is_none() && !route.open && is_cross_site(raw) {
+        return Arc::new(Response::text(403, "not from the page of another site\n"));
+    }
     if let Some(left) = lock(gate).blocked(source, clock::tick()).filter(|_| !route.open) {
         return Arc::new(too_many(left));
     }
@@ -115,8 +120,17 @@ fn too_many(left: Duration) -> Response {
 fn is_own(raw: &Raw<'_>) -> bool {
     raw.headers.iter().all(|(name, value)| {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
-        if is("host") { is_own_name(value) } else { !["forwarded", "x-forwarded-for", "via"].into_iter().any(is) }
+        if is("host") {
+            is_own_name(value)
+        } else {
+            !["forwarded", "x-forwarded-for", "x-real-ip", "via"].into_iter().any(is)
+        }
     })
+}
+
+/// Whether a browser says that another site's page asks (Fetch Metadata, <https://www.w3.org/TR/fetch-metadata/>).
+fn is_cross_site(raw: &Raw<'_>) -> bool {
+    raw.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("sec-fetch-site") && *value == b"cross-site")
 }
 
 /// Whether a `Host` is an address or this machine's name for itself: what no DNS server can point elsewhere.

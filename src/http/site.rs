@@ -45,7 +45,6 @@ impl Site {
     /// Goes on with another configuration.
     pub fn follow(&self, plan: Option<Arc<HttpPlan>>) {
         *lock(&self.plan) = plan;
-        lock(&self.cache).clear();
     }
 
     /// Has it looked whether the watchdog turns.
@@ -69,7 +68,7 @@ impl Site {
     }
 
     /// The answer of route number `route`, made anew if the last one is older than [`FRESH`]. Who asks meanwhile waits
-    /// for the one that is being made.
+    /// for the one that is being made. Nothing that an answer is made from may wait for this.
     pub fn cached(&self, route: usize, make: &mut dyn FnMut() -> Response) -> Arc<Response> {
         let mut cache = lock(&self.cache);
         let now = clock::tick();

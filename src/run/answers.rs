@@ -95,6 +95,10 @@ impl Answers {
             now,
             running: now.tick.since(self.started),
             server: parts.server().map(|server| server.listening()),
+            #[cfg(feature = "status")]
+            web: parts.web(),
+            #[cfg(not(feature = "status"))]
+            web: Vec::new(),
             hosts: self.hosts(),
             silences,
             windows,

@@ -26,6 +26,7 @@ mod jobs;
 mod probe;
 mod queue;
 mod resource;
+mod web;
 
 pub use jobs::Jobs;
 pub use queue::Queue;
@@ -44,6 +45,8 @@ pub struct Status<'a> {
     pub running: Duration,
     /// The heartbeat server's addresses, if it is one.
     pub server: Option<Vec<Listening>>,
+    /// The HTTP listener's addresses.
+    pub web: Vec<Listening>,
     /// Known hosts, in any order.
     pub hosts: Vec<(Box<str>, Host)>,
     /// What is silenced by command.
@@ -74,7 +77,7 @@ impl Status<'_> {
     /// Nothing is down, broken or standing.
     pub fn well(&self) -> bool {
         self.hosts.iter().all(|(_, host)| host.standing != Standing::Offline)
-            && self.server.iter().flatten().all(|port| port.error.is_none())
+            && self.server.iter().flatten().chain(&self.web).all(|port| port.error.is_none())
             && self.spot.as_ref().is_none_or(|spot| spot_words(&spot.state).1)
             && self.queue.as_ref().is_none_or(|queue| queue.problem.is_none())
             && self.monitors.iter().all(|monitor| monitor.failures == 0)
@@ -108,14 +111,7 @@ impl Status<'_> {
     }
 
     fn server_problem(&self) -> Option<String> {
-        let mut text = String::new();
-        for port in self.server.iter().flatten() {
-            if let Some(error) = &port.error {
-                let separator = if text.is_empty() { "" } else { "; " };
-                text.push_str(&[separator, &port.wanted.to_string(), ": ", error].concat());
-            }
-        }
-        (!text.is_empty()).then_some(text)
+        web::problems(self.server.as_deref().unwrap_or_default())
     }
 
     fn state_problem(&self) -> Option<String> {
@@ -162,6 +158,7 @@ impl Status<'_> {
             maybe(&mut out, "problem", self.server_problem().as_deref());
             out.close('}');
         }
+        self.web_json(&mut out);
         out.key("hosts").open('[');
         for (name, host) in self.hosts() {
             self.host_json(&mut out, name, host);
@@ -249,6 +246,7 @@ impl Status<'_> {
             line(&mut text, &["listens on ", &addresses.join(", ")]);
             problem(&mut text, self.server_problem().as_deref());
         }
+        self.web_line(&mut text);
         if let Some(spot) = &self.spot {
             let (state, name) = (spot_words(&spot.state).0, spot.cloud.name());
             let (who, detail) = (if spot.identity.is_empty() { "" } else { " " }, self.spot_detail(&spot.state));

@@ -64,8 +64,13 @@ fn a_busy_port_is_tried_again() {
     let mut daemon = Daemon::start(dir.path(), &format!("[http]\nlisten = \"{web}\"\n"));
     let line = daemon.wait_line("ready: ");
     assert!(line.contains(&format!("HTTP at {web} (not yet)")), "{line}");
+    let status = daemon.status();
+    assert_eq!((&status["well"], &status["http"]["addresses"][0]), (&false.into(), &web.to_string().into()));
+    assert!(status["http"]["problem"].as_str().is_some_and(|why| why.contains("in use")), "{status}");
     drop(busy);
     daemon.wait_line(&format!("listening on {web} for HTTP"));
+    let table = String::from_utf8(daemon.ask(&["status"]).stdout).unwrap();
+    assert!(table.contains(&format!("HTTP at {web}\n")) && !table.contains("problem"), "{table}");
     wait_for("an answer", || (get(web, "/healthz", "").status == 200).then_some(()));
     assert!(daemon.stop().success());
 }
