@@ -225,6 +225,7 @@ fn shown(monitor: ClientStatus) -> (Value, String) {
         callbacks: Vec::new(),
         jobs: None,
         queue: None,
+        agents: Vec::new(),
         monitors: vec![monitor],
         probes: Vec::new(),
         resources: Vec::new(),

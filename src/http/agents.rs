@@ -1,27 +1,309 @@
-//! Agents and scripts that speak the HTTP API of LetServerRun.
+//! Agents and scripts that speak the HTTP API of LetServerRun: the paths, the answers and their errors are that service's,
+//! so that what was written for it needs only another address.
+//!
+//! Agents have tokens of their own (`[[http.agent]]`), which open `/agent/…` and nothing else, and an agent can only
+//! report its own jobs. Tokens of `[[http.token]]` open `/message/…` and `/job/…`. A 401 is given to an unknown token and
+//! for no other reason: those agents end for good when they see one.
+//!
+//! A request with the header `Idempotency-Key` that is repeated within a day is answered as before, and done once.
 
-use crate::http::{Request, Response, Site};
+pub mod book;
+pub mod desk;
+mod fields;
+#[cfg(feature = "jobs")]
+mod hosts;
+mod message;
+mod span;
+pub mod told;
 
-/// Not built yet.
+use crate::clock;
+use crate::event::{Id, Severity};
+use crate::http::agents::book::{DURATION, EMPTY, NO_AGENT, Refusal, State};
+use crate::http::agents::desk::Desk;
+use crate::http::agents::fields::Fields;
+use crate::http::{Request, Response, Site, auth};
+use crate::json::Writer;
+
+/// Bytes of an `Idempotency-Key`.
+const MAX_KEY: usize = 256;
+
+const STARTING: Refusal = Refusal(503, "ServerError", "server is starting or ending; try again");
+const NO_DISK: Refusal = Refusal(503, "ServerError", "server cannot save this now; try again");
+const NO_PATH: Refusal = Refusal(404, "NotFound", "no such path");
+const NO_METHOD: Refusal = Refusal(405, "MethodNotAllowed", "this path does not take this method");
+const NO_HEADER: Refusal = Refusal(400, "BadRequest", "missing or malformed Authorization header");
+const LONG_KEY: Refusal = Refusal(400, "BadRequest", "header Idempotency-Key has more than 256 bytes");
+const UNKNOWN: Refusal = Refusal(401, "Unauthorized", "unknown token");
+
+/// What is said, and how much it matters; the first are those of the paths.
+const SAYINGS: [(&str, Severity); 5] = [
+    ("info", Severity::Info),
+    ("warning", Severity::Warning),
+    ("text", Severity::Info),
+    ("auto", Severity::Info),
+    ("kf", Severity::Info),
+];
+
+impl Refusal {
+    /// As the answer to a request.
+    pub fn response(self) -> Response {
+        let Refusal(status, key, text) = self;
+        let mut out = Writer::default();
+        out.open('{').key("error").text(key).key("message").text(text).close('}');
+        Response { denied: status == 401, ..Response::json(status, out.into_bytes()) }
+    }
+}
+
+/// `/agent/…`, for those of `[[http.agent]]`.
 pub fn agent(site: &Site, request: &Request<'_>) -> Response {
-    let _ = (site, request);
-    Response::not_found()
+    agent_says(site, request).unwrap_or_else(Refusal::response)
 }
 
-/// Not built yet.
+/// `/message/…`, for tokens that may have people told.
 pub fn message(site: &Site, request: &Request<'_>) -> Response {
-    let _ = (site, request);
-    Response::not_found()
+    user_says(site, request).unwrap_or_else(Refusal::response)
 }
 
-/// Not built yet.
+/// `/job/add`, for tokens that may have jobs done.
 pub fn job(site: &Site, request: &Request<'_>) -> Response {
-    let _ = (site, request);
-    Response::not_found()
+    user_adds(site, request).unwrap_or_else(Refusal::response)
 }
 
-/// Not built yet.
-pub fn status(site: &Site, request: &Request<'_>) -> Response {
-    let _ = (site, request);
-    Response::not_found()
+/// `/status`: that something answers here.
+pub fn status(_: &Site, _: &Request<'_>) -> Response {
+    Response::empty(204)
 }
+
+fn agent_says(site: &Site, request: &Request<'_>) -> Result<Response, Refusal> {
+    let name = &*who(site, request)?;
+    let desk = site.agents().ok_or(STARTING)?;
+    let path = request.below("/agent/").unwrap_or_default();
+    if path == "job" {
+        only(request, "GET")?;
+        return poll(desk, name);
+    }
+    // Whatever it says shows that it is there.
+    desk.with(|book| book.hear(name, &clock::now()));
+    if let Some((id, verb)) = path.strip_prefix("jobs/").and_then(|rest| rest.split_once('/')) {
+        let state = match verb {
+            "succeed" => State::Succeeded,
+            "fail" => State::Failed,
+            "running" => State::Running,
+            _ => return Err(NO_PATH),
+        };
+        only(request, "PUT")?;
+        return report(desk, name, (id, state), request);
+    }
+    match path {
+        "job/add" => {
+            only(request, "POST")?;
+            add(site, desk, name, request, false)
+        }
+        "job/delayed" => {
+            only(request, "POST")?;
+            delay(desk, name, request)
+        }
+        _ => {
+            let word = path.strip_prefix("message/").unwrap_or(path);
+            // `kf` has one path, as has `text`.
+            let (_, severity) = SAYINGS.iter().find(|(known, _)| *known == word).ok_or(NO_PATH)?;
+            if (word == "kf") != (path == "kf") || path == "text" || path == "auto" {
+                return Err(NO_PATH);
+            }
+            only(request, "POST")?;
+            say(site, name, *severity, request, 202)
+        }
+    }
+}
+
+fn user_says(site: &Site, request: &Request<'_>) -> Result<Response, Refusal> {
+    let word = request.below("/message/").unwrap_or_default();
+    let (_, severity) = SAYINGS[..4].iter().find(|(known, _)| *known == word).ok_or(NO_PATH)?;
+    post(site, request)?;
+    say(site, request.who, *severity, request, 201)
+}
+
+fn user_adds(site: &Site, request: &Request<'_>) -> Result<Response, Refusal> {
+    if request.path != "/job/add" {
+        return Err(NO_PATH);
+    }
+    post(site, request)?;
+    add(site, site.agents().ok_or(STARTING)?, request.who, request, true)
+}
+
+fn only(request: &Request<'_>, method: &str) -> Result<(), Refusal> {
+    if request.method == method { Ok(()) } else { Err(NO_METHOD) }
+}
+
+/// POST; GET too, if tokens may stand in the query.
+fn post(site: &Site, request: &Request<'_>) -> Result<(), Refusal> {
+    let plan = site.plan().ok_or(STARTING)?;
+    if request.method == "GET" && plan.allow_query_token { Ok(()) } else { only(request, "POST") }
+}
+
+/// The name of the agent that asks.
+fn who(site: &Site, request: &Request<'_>) -> Result<String, Refusal> {
+    let header = request.header("authorization").unwrap_or_default();
+    let (scheme, token) = header.split_once(' ').ok_or(NO_HEADER)?;
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(NO_HEADER);
+    }
+    let plan = site.plan().ok_or(STARTING)?;
+    let mut found = None;
+    // All of them are looked at, so that the time tells nothing.
+    for agent in &plan.agents {
+        if auth::is(token, &agent.token) {
+            found = Some(agent.name.clone());
+        }
+    }
+    found.ok_or(UNKNOWN)
+}
+
+/// `GET /agent/job`.
+fn poll(desk: &Desk, name: &str) -> Result<Response, Refusal> {
+    let job = desk.with(|book| {
+        let now = clock::now();
+        book.hear(name, &now);
+        book.pop(name, &now)
+    });
+    let Some((id, message)) = job else { return Ok(Response::empty(204)) };
+    // What could be handed out again after a crash would run twice.
+    if !desk.settle() {
+        desk.with(|book| book.put_back(id));
+        return Err(NO_DISK);
+    }
+    let mut out = Writer::default();
+    out.open('{').key("id").text(&id.to_string()).key("message").text(&message).close('}');
+    Ok(Response::json(200, out.into_bytes()))
+}
+
+/// `PUT /agent/jobs/ID/…`.
+fn report(desk: &Desk, name: &str, (id, state): (&str, State), request: &Request<'_>) -> Result<Response, Refusal> {
+    let result = Fields::read(request, &["result"])?.text(0)?;
+    desk.with(|book| book.report(name, id, state, &result, &clock::now()))?;
+    // On a disk that fails it is told from memory.
+    if state != State::Running && !desk.settle() {
+        log::debug!("the end of a job is not on disk");
+    }
+    Ok(Response::empty(204))
+}
+
+/// `POST …/job/add`. Tokens of users reach the hosts of the roster too.
+fn add(site: &Site, desk: &Desk, who: &str, request: &Request<'_>, hosts: bool) -> Result<Response, Refusal> {
+    let field = if request.method == "GET" { "msg" } else { "message" };
+    let text = Fields::read(request, &[field])?.text(0)?;
+    let mut words = text.split_whitespace();
+    let target = words.next().ok_or(EMPTY)?;
+    let message = words.collect::<Vec<&str>>().join(" ");
+    once(desk, key(request, who)?, &mut || {
+        let known = desk.with(|book| book.find(target).map(|agent| agent.name.clone()));
+        match known {
+            Some(agent) => {
+                let id = chance()?;
+                let added = desk.with(|book| book.add(&agent, &message, id, &clock::now()));
+                kept(desk, id, added)
+            }
+            None if hosts => elsewhere(site, target, &message),
+            None => Err(NO_AGENT),
+        }
+    })
+}
+
+/// Does what is asked for, unless the key of the request says that it was done.
+fn once(desk: &Desk, key: Option<Id>, work: &mut dyn FnMut() -> Result<(), Refusal>) -> Result<Response, Refusal> {
+    let repeated = |key| desk.with(|book| book.is_repeated(key, &clock::now()));
+    if !key.is_some_and(repeated)
+        && let Err(refusal) = work()
+    {
+        if let Some(key) = key {
+            desk.with(|book| book.undone(key));
+        }
+        return Err(refusal);
+    }
+    Ok(Response::empty(201))
+}
+
+/// Takes a job back that is not on disk, unless its agent has it already.
+fn kept(desk: &Desk, id: Id, added: Result<(), Refusal>) -> Result<(), Refusal> {
+    added?;
+    if desk.settle() {
+        return Ok(());
+    }
+    desk.with(|book| book.withdraw(id));
+    Err(NO_DISK)
+}
+
+#[cfg(feature = "jobs")]
+fn elsewhere(site: &Site, host: &str, message: &str) -> Result<(), Refusal> {
+    let answers = site.answers().ok_or(STARTING)?;
+    if message.is_empty() {
+        return Err(EMPTY);
+    }
+    hosts::add(answers, host, message)
+}
+
+#[cfg(not(feature = "jobs"))]
+fn elsewhere(_: &Site, _: &str, _: &str) -> Result<(), Refusal> {
+    Err(NO_AGENT)
+}
+
+/// `POST /agent/job/delayed`.
+fn delay(desk: &Desk, name: &str, request: &Request<'_>) -> Result<Response, Refusal> {
+    let mut fields = Fields::read(request, &["message", "duration", "callback", "minutes", "hours", "days"])?;
+    let (message, duration, callback) = (fields.text(0)?, fields.text(1)?, fields.text(2)?);
+    let mut delay = span::parse(&duration);
+    if duration.is_empty() {
+        delay = Some(0);
+        for (at, ms) in [(3, 60_000), (4, 3_600_000), (5, 86_400_000)] {
+            let part = fields.int(at)?.checked_mul(ms);
+            delay = delay.zip(part).and_then(|(sum, part)| sum.checked_add(part));
+        }
+        // Without any of them nobody knows when; zero must be written as a duration.
+        if [3, 4, 5].iter().all(|at| fields.int(*at) == Ok(0)) {
+            return Err(DURATION);
+        }
+    }
+    let delay = delay.ok_or(DURATION)?;
+    // A stranger's address is not called. (The service does; see the facts about callbacks in the README.)
+    if !callback.is_empty() && callback != "disable" {
+        log::info!("web agent {name}: the callback of a delayed job is left out; its end is told as usual");
+    }
+    once(desk, key(request, name)?, &mut || {
+        let id = chance()?;
+        let quiet = callback == "disable";
+        let added = desk.with(|book| book.delay(name, &message, delay, quiet, id, &clock::now()));
+        kept(desk, id, added)
+    })
+}
+
+/// `POST …/message/…`.
+fn say(site: &Site, who: &str, severity: Severity, request: &Request<'_>, done: u16) -> Result<Response, Refusal> {
+    let answers = site.answers().ok_or(STARTING)?;
+    let field = if request.method == "GET" { "msg" } else { "message" };
+    // `color` is the channels' own business.
+    let mut fields = Fields::read(request, &[field, "source", "color"])?;
+    let (text, source) = (fields.text(0)?, fields.text(1)?);
+    let source = if source.trim().is_empty() { who } else { &*source };
+    let id = key(request, who)?.map_or_else(chance, Ok)?;
+    message::tell(answers, source, severity, &text, id)?;
+    Ok(Response::empty(done))
+}
+
+/// What a request has in common with its repetitions, if it says so.
+fn key(request: &Request<'_>, who: &str) -> Result<Option<Id>, Refusal> {
+    match request.header("idempotency-key").filter(|key| !key.is_empty()) {
+        Some(key) if key.len() > MAX_KEY => Err(LONG_KEY),
+        Some(key) => Ok(Some(Id::of(&[b"web request", who.as_bytes(), request.path.as_bytes(), key.as_bytes()]))),
+        None => Ok(None),
+    }
+}
+
+/// An id that nobody else has.
+fn chance() -> Result<Id, Refusal> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| STARTING)?;
+    Ok(Id(u64::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::config::plan::Reported;
 use crate::secret::Secret;
 
 /// `[http]`.
@@ -117,4 +118,6 @@ pub struct WebAgent {
     pub alias: String,
     /// What it sends after `Bearer`.
     pub token: Secret,
+    /// Which ends of its jobs are told.
+    pub notify: Reported,
 }

@@ -43,7 +43,7 @@ pub const ROUTES: &[Route] = &[
     route("", "/agent/", None, agents::agent),
     route("", "/message/", Some(Scope::Message), agents::message),
     route("", "/job/", Some(Scope::Job), agents::job),
-    route("GET", "/status", None, agents::status),
+    Route { method: "GET", path: "/status", scope: None, answer: agents::status, cached: false, open: true },
 ];
 
 /// What was found.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::clock::{self, Tick};
+use crate::http::agents::desk::Desk;
 use crate::http::{HttpPlan, Response};
 use crate::run::answers::Answers;
 use crate::run::threads::lock;
@@ -23,6 +24,7 @@ pub struct Site {
     turns: OnceLock<Arc<AtomicU32>>,
     /// The last number that was seen there, and since when it is that.
     pulse: Mutex<Option<(u32, Tick)>>,
+    agents: OnceLock<Arc<Desk>>,
 }
 
 impl Site {
@@ -40,6 +42,17 @@ impl Site {
     /// The configuration in force; `None` if there is no listener.
     pub fn plan(&self) -> Option<Arc<HttpPlan>> {
         lock(&self.plan).clone()
+    }
+
+    /// The book of agents; `None` if there never were any.
+    pub fn agents(&self) -> Option<&Desk> {
+        self.agents.get().map(|desk| &**desk)
+    }
+
+    /// There are agents.
+    pub fn employ(&self, desk: Arc<Desk>) {
+        // Called once.
+        let _ = self.agents.set(desk);
     }
 
     /// Goes on with another configuration.

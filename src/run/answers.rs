@@ -114,6 +114,10 @@ impl Answers {
             queue: parts.queue(),
             #[cfg(not(feature = "jobs"))]
             queue: None,
+            #[cfg(feature = "status")]
+            agents: parts.web_agents(),
+            #[cfg(not(feature = "status"))]
+            agents: Vec::new(),
             probes: parts.probes(),
             resources: parts.resources(),
             desk: lock(&self.desk).clone(),

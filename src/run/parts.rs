@@ -1,6 +1,8 @@
 //! The parts of the program that follow the configuration, built the same way at the start and at a reload.
 
 mod act;
+#[cfg(feature = "status")]
+mod agents;
 mod change;
 #[cfg(feature = "status")]
 mod listen;
@@ -172,7 +174,7 @@ impl Parts {
         }
     }
 
-    #[expect(dead_code, reason = "its callers come next")]
+    #[cfg_attr(not(feature = "status"), expect(dead_code, reason = "its callers come next"))]
     /// What the last run left under `name`; only the first caller gets it.
     fn take_left(&mut self, name: &str) -> Option<Small> {
         let at = self.left.iter().position(|(known, _)| known == name)?;

@@ -154,7 +154,7 @@ impl Answers {
     }
 
     /// What the desk knows; `None` if it has ended, or does not get to it.
-    fn inquire(&self, id: Id) -> Option<Account> {
+    pub(crate) fn inquire(&self, id: Id) -> Option<Account> {
         let inquiry = Inquiry::new(id);
         let until = clock::tick() + ASK;
         let wait = Stop::default();

@@ -20,6 +20,7 @@ use crate::spot::SpotStatus;
 use crate::spot::tracker::SpotState;
 use crate::zone::Zone;
 
+mod agents;
 mod callback;
 mod host;
 mod jobs;
@@ -28,6 +29,7 @@ mod queue;
 mod resource;
 mod web;
 
+pub use agents::WebAgent;
 pub use jobs::Jobs;
 pub use queue::Queue;
 
@@ -65,6 +67,8 @@ pub struct Status<'a> {
     pub jobs: Option<Jobs>,
     /// The queue that it asks for jobs, if it does.
     pub queue: Option<Queue>,
+    /// The agents that ask over HTTP.
+    pub agents: Vec<WebAgent>,
     /// What is looked at.
     pub probes: Vec<crate::probe::Standing>,
     /// What this machine and the hosts have of each resource that is watched.
@@ -80,6 +84,7 @@ impl Status<'_> {
             && self.server.iter().flatten().chain(&self.web).all(|port| port.error.is_none())
             && self.spot.as_ref().is_none_or(|spot| spot_words(&spot.state).1)
             && self.queue.as_ref().is_none_or(|queue| queue.problem.is_none())
+            && self.agents.iter().all(|agent| agent.state != "offline")
             && self.monitors.iter().all(|monitor| monitor.failures == 0)
             && self.desk.channels.iter().all(|channel| channel_words(channel).1.is_none())
             && self.desk.unwritable.is_none()
@@ -208,6 +213,7 @@ impl Status<'_> {
         self.resources_json(&mut out);
         self.jobs_json(&mut out);
         self.queue_json(&mut out);
+        self.agents_json(&mut out);
         out.key("state").open('{').key("path").text(self.folder);
         maybe(&mut out, "problem", self.state_problem().as_deref());
         out.close('}').close('}');
@@ -297,6 +303,7 @@ impl Status<'_> {
         self.callbacks_table(&mut text);
         self.probes_table(&mut text);
         self.resources_table(&mut text);
+        self.agents_table(&mut text);
         if self.server.is_some() {
             text.push('\n');
             self.hosts_table(&mut text);

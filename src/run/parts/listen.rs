@@ -15,12 +15,16 @@ use crate::run::parts::change::say;
 pub struct Listening {
     /// Once there it stays, with what it knows of its visitors.
     listener: Option<Listener>,
+    /// The agents.
+    pub(super) web: super::agents::Web,
 }
 
 impl Listening {
     /// Ends the listener at the end of the program, and gives the threads that are to be waited for.
     pub fn close(&mut self) -> Vec<JoinHandle<()>> {
-        self.listener.as_mut().map(Listener::close).unwrap_or_default()
+        let mut threads = self.listener.as_mut().map(Listener::close).unwrap_or_default();
+        threads.append(&mut self.web.close());
+        threads
     }
 }
 
@@ -32,7 +36,7 @@ impl Parts {
 
     /// `old` is `None` at the start.
     pub(super) fn listen(&mut self, old: Option<&Plan>, new: &Plan, said: &mut String) -> io::Result<()> {
-        let site = &self.base.site;
+        let site = self.base.site.clone();
         site.watch(&self.base.signs.turns);
         if let Some(old) = old {
             changes(old.http.as_deref(), new.http.as_deref(), said);
@@ -40,12 +44,13 @@ impl Parts {
         if old.is_none_or(|old| old.http != new.http) {
             site.follow(new.http.clone());
         }
+        let employed = self.employ_web(new);
         let addresses = new.http.as_ref().map(|plan| &*plan.listen).unwrap_or_default();
         if self.listening.listener.is_none() && addresses.is_empty() {
-            return Ok(());
+            return employed;
         }
         let fresh = || Listener::new(site.clone(), self.base.stop.clone());
-        self.listening.listener.get_or_insert_with(fresh).listen(addresses)
+        self.listening.listener.get_or_insert_with(fresh).listen(addresses).and(employed)
     }
 }
 
