@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use super::{AGENTS_STATE, Parts};
 use crate::clock;
 use crate::config::plan::Plan;
+use crate::http::Scope;
 use crate::http::agents::desk::{self, Desk};
 use crate::run::status::WebAgent;
 
@@ -35,13 +36,16 @@ impl Parts {
 
     /// Follows `[[http.agent]]`.
     pub(super) fn employ_web(&mut self, plan: &Plan) -> io::Result<()> {
-        let agents = plan.http.as_ref().map_or(&[][..], |http| &http.agents);
+        let http = plan.http.as_ref();
+        let agents = http.map_or(&[][..], |http| &http.agents);
         if let Some(desk) = &self.listening.web.desk {
             desk.reload(agents);
             return Ok(());
         }
-        // Those that the last run had, and that are gone, are to be told of too.
-        if agents.is_empty() && !self.left.iter().any(|(name, _)| name == AGENTS_STATE) {
+        // Whoever may ask for jobs may do so twice with one key. And those that the last run had, and that are gone, are to
+        // be told of too.
+        let asked = http.is_some_and(|http| http.tokens.iter().any(|token| token.scopes.has(Scope::Job)));
+        if agents.is_empty() && !asked && !self.left.iter().any(|(name, _)| name == AGENTS_STATE) {
             return Ok(());
         }
         let Some(store) = self.base.store.clone() else { return Ok(()) };
