@@ -30,7 +30,12 @@ const MAX_KEY: usize = 256;
 const STARTING: Refusal = Refusal(503, "ServerError", "server is starting or ending; try again");
 const NO_DISK: Refusal = Refusal(503, "ServerError", "server cannot save this now; try again");
 const NO_PATH: Refusal = Refusal(404, "NotFound", "no such path");
-const NO_METHOD: Refusal = Refusal(405, "MethodNotAllowed", "this path does not take this method");
+/// The method that a path takes is the last word.
+const NO_METHOD: [Refusal; 3] = [
+    Refusal(405, "MethodNotAllowed", "use the method GET"),
+    Refusal(405, "MethodNotAllowed", "use the method POST"),
+    Refusal(405, "MethodNotAllowed", "use the method PUT"),
+];
 const NO_HEADER: Refusal = Refusal(400, "BadRequest", "missing or malformed Authorization header");
 const LONG_KEY: Refusal = Refusal(400, "BadRequest", "header Idempotency-Key has more than 256 bytes");
 const UNKNOWN: Refusal = Refusal(401, "Unauthorized", "unknown token");
@@ -50,7 +55,9 @@ impl Refusal {
         let Refusal(status, key, text) = self;
         let mut out = Writer::default();
         out.open('{').key("error").text(key).key("message").text(text).close('}');
-        Response { denied: status == 401, ..Response::json(status, out.into_bytes()) }
+        let response = Response { denied: status == 401, ..Response::json(status, out.into_bytes()) };
+        let method = text.rsplit(' ').next().unwrap_or_default();
+        if status == 405 { response.with("Allow", method) } else { response }
     }
 }
 
@@ -132,7 +139,8 @@ fn user_adds(site: &Site, request: &Request<'_>) -> Result<Response, Refusal> {
 }
 
 fn only(request: &Request<'_>, method: &str) -> Result<(), Refusal> {
-    if request.method == method { Ok(()) } else { Err(NO_METHOD) }
+    let refusal = NO_METHOD.iter().find(|refusal| refusal.2.ends_with(method));
+    if request.method == method { Ok(()) } else { refusal.copied().map_or(Ok(()), Err) }
 }
 
 /// POST; GET too, if tokens may stand in the query.
@@ -251,6 +259,9 @@ fn elsewhere(_: &Site, _: &str, _: &str) -> Result<(), Refusal> {
 fn delay(desk: &Desk, name: &str, request: &Request<'_>) -> Result<Response, Refusal> {
     let mut fields = Fields::read(request, &["message", "duration", "callback", "minutes", "hours", "days"])?;
     let (message, duration, callback) = (fields.text(0)?, fields.text(1)?, fields.text(2)?);
+    if message.trim().is_empty() {
+        return Err(EMPTY);
+    }
     let mut delay = span::parse(&duration);
     if duration.is_empty() {
         delay = Some(0);
@@ -264,7 +275,7 @@ fn delay(desk: &Desk, name: &str, request: &Request<'_>) -> Result<Response, Ref
         }
     }
     let delay = delay.ok_or(DURATION)?;
-    // A stranger's address is not called. (The service does; see the facts about callbacks in the README.)
+    // The service calls this address. Here nobody has an address called who may only report jobs.
     if !callback.is_empty() && callback != "disable" {
         log::info!("web agent {name}: the callback of a delayed job is left out; its end is told as usual");
     }

@@ -58,6 +58,7 @@ fn the_example_is_valid_with_every_key() {
             ("QUEUE_TOKEN", "x"),
             ("HTTP_TOKEN", "a-token-for-prometheus"),
             ("HTTP_PASSWORD", "a-password-for-browsers"),
+            ("WEB1_TOKEN", "a-token-of-an-agent"),
         ],
     );
     credentials.write("our-authority.pem", &authority());

@@ -26,8 +26,9 @@ pub const MAX_MESSAGE: usize = 255;
 pub const MAX_RESULT: usize = 1024;
 /// How long a delayed job waits for its agent once it is due, in milliseconds.
 const GIVE_UP: i64 = 30 * 86_400_000;
-/// Jobs that have not ended, or of whose end nobody could be told yet.
+/// Jobs that have not ended, or of whose end nobody could be told yet: of all agents, and of one.
 pub const MAX_OPEN: usize = 1000;
+const MAX_OWN: usize = 250;
 /// Ended jobs that are kept, for reports that come late.
 const MAX_ENDED: usize = 100;
 /// Keys of requests that are remembered, and for how long, in milliseconds.
@@ -197,11 +198,19 @@ impl Book {
         self.agents.iter().find(fits)
     }
 
-    /// Those that the configuration has, each with the number of jobs that wait for it.
-    pub fn agents(&self) -> impl Iterator<Item = (&Agent, usize)> {
-        let waits = |agent: &Agent, job: &Job| job.agent == agent.name && job.state == State::Queuing;
-        let known = self.agents.iter().filter(|agent| !agent.gone);
-        known.map(move |agent| (agent, self.jobs.iter().filter(|job| waits(agent, job)).count()))
+    /// Those that the configuration has.
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
+        self.agents.iter().filter(|agent| !agent.gone)
+    }
+
+    /// How many jobs of an agent are in a state.
+    pub fn count(&self, name: &str, state: State) -> usize {
+        self.jobs.iter().filter(|job| job.agent == name && job.state == state).count()
+    }
+
+    /// Whether there is anybody whose last word would be missed.
+    pub fn is_watching(&self) -> bool {
+        self.agents.iter().any(|agent| agent.standing == Standing::Online)
     }
 
     /// An agent says something.
@@ -269,8 +278,8 @@ impl Book {
     /// # Errors
     /// When it is no job, or its agent is not there to take it.
     pub fn add(&mut self, name: &str, message: &str, id: Id, now: &Now) -> Result<(), Refusal> {
-        self.check(message)?;
         let agent = self.find(name).ok_or(NO_AGENT)?;
+        self.check(agent, message)?;
         if agent.standing != Standing::Online {
             return Err(OFFLINE);
         }
@@ -292,8 +301,9 @@ impl Book {
         id: Id,
         now: &Now,
     ) -> Result<(), Refusal> {
-        self.check(message)?;
-        let agent = self.find(name).ok_or(NO_AGENT)?.name.clone();
+        let agent = self.find(name).ok_or(NO_AGENT)?;
+        self.check(agent, message)?;
+        let agent = agent.name.clone();
         if delay > MAX_DELAY {
             return Err(DURATION);
         }
@@ -305,15 +315,16 @@ impl Book {
         Ok(())
     }
 
-    fn check(&self, message: &str) -> Result<(), Refusal> {
+    fn check(&self, agent: &Agent, message: &str) -> Result<(), Refusal> {
         if message.trim().is_empty() {
             return Err(EMPTY);
         }
         if message.chars().count() > MAX_MESSAGE {
             return Err(TOO_LONG);
         }
-        let open = self.jobs.iter().filter(|job| !job.state.is_final() || !job.told).count();
-        if open >= MAX_OPEN { Err(FULL) } else { Ok(()) }
+        let open = |job: &&Job| !job.state.is_final() || !job.told;
+        let own = self.jobs.iter().filter(|job| open(job) && job.agent == agent.name).count();
+        if own >= MAX_OWN || self.jobs.iter().filter(open).count() >= MAX_OPEN { Err(FULL) } else { Ok(()) }
     }
 
     fn insert(&mut self, job: Job) {

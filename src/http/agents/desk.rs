@@ -30,6 +30,8 @@ pub const SETTLE: Duration = Duration::from_millis(1200);
 const WRITE_WAIT: Duration = Duration::from_secs(1);
 /// From one try to the next while the disk fails, and from one write of what can wait to the next.
 const WRITE_AGAIN: Duration = Duration::from_secs(5);
+/// From one write to the next while nothing changes but when the agents were last heard.
+const HEARD_EVERY: Duration = Duration::from_secs(600);
 /// From one look to the next while something is to be told that the board has no room for.
 const TELL_AGAIN: Duration = Duration::from_secs(1);
 /// Events that are handed on at once.
@@ -162,8 +164,9 @@ impl Shared {
         }
         let (changes, lazy) = lock(&self.book).changes();
         let urgent = changes > lock(&self.disk.0).saved;
-        let rested = disk.last.is_none_or(|last| tick() >= last + WRITE_AGAIN);
-        if !urgent && !(lazy && (rested || last)) {
+        let rested = |pause| disk.last.is_none_or(|last| tick() >= last + pause);
+        let heard = lock(&self.book).is_watching() && rested(HEARD_EVERY);
+        if !(urgent || heard || last || lazy && rested(WRITE_AGAIN)) {
             return;
         }
         if disk.again.is_some_and(|again| tick() < again) && !last {

@@ -1,6 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
 
 use serde_json::Value;
 
@@ -17,6 +18,7 @@ use crate::secret::Secret;
 struct Place {
     site: Site,
     stop: Stop,
+    threads: Vec<JoinHandle<()>>,
     _folder: Folder,
 }
 
@@ -43,12 +45,12 @@ impl Place {
         let (folder, stop, site) = (Folder::default(), Stop::default(), Site::default());
         let (to_desk, _) = sync_channel(9);
         let folders = Folders { state: folder.path().into(), runtime: folder.path().join("run"), lock: None };
-        let (to_store, _) = store::start(folders, to_desk.clone()).unwrap();
+        let (to_store, store) = store::start(folders, to_desk.clone()).unwrap();
         let board = Arc::new(Board::new(BoardState::default(), to_desk));
-        let (desk, _) = desk::start(&plan(false).agents, None, board, to_store, stop.clone()).unwrap();
+        let (desk, thread) = desk::start(&plan(false).agents, None, board, to_store, stop.clone()).unwrap();
         site.follow(Some(Arc::new(plan(false))));
         site.employ(desk);
-        Place { site, stop, _folder: folder }
+        Place { site, stop, threads: vec![thread, store], _folder: folder }
     }
 
     fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
@@ -69,6 +71,7 @@ impl Place {
         };
         let response = answer(&self.site, &request);
         assert_eq!(response.denied, response.status == 401);
+        assert_eq!(response.headers.iter().any(|(name, _)| *name == "Allow"), response.status == 405);
         assert_eq!(response.body.is_empty(), response.status < 400 && response.status != 200, "{response:?}");
         if response.body.is_empty() {
             return (response.status, Value::Null);
@@ -88,6 +91,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.stop.stop();
         self.site.agents().unwrap().wake();
+        // They write to the last.
+        self.threads.drain(..).for_each(|thread| thread.join().unwrap());
     }
 }
 
@@ -142,7 +147,7 @@ fn paths_and_methods() {
         ("PUT", "/agent/jobs/%2e%2e/running", 404, "JobNotFound"),
         ("GET", "/agent/job/add", 405, "MethodNotAllowed"),
         ("POST", "/agent/job/add", 400, "InvalidMessage"),
-        ("POST", "/agent/job/delayed", 400, "InvalidDuration"),
+        ("POST", "/agent/job/delayed", 400, "InvalidMessage"),
         ("POST", "/agent/text", 404, "NotFound"),
         ("POST", "/agent/auto", 404, "NotFound"),
         ("POST", "/agent/message/kf", 404, "NotFound"),
@@ -213,6 +218,7 @@ fn delays_as_the_service_takes_them() {
         (r#"{"message":"x","duration":"-1s","days":3,"callback":"disable"}"#, 201, ""),
         (r#"{"message":"x","duration":"15d"}"#, 400, "InvalidDuration"),
         (r#"{"message":"x","duration":"5"}"#, 400, "InvalidDuration"),
+        (r#"{"message":"x"}"#, 400, "InvalidDuration"),
         (r#"{"message":"x","days":0}"#, 400, "InvalidDuration"),
         (r#"{"message":"x","days":9223372036854775807}"#, 400, "InvalidDuration"),
         (r#"{"message":"x","days":4000}"#, 400, "InvalidDuration"),

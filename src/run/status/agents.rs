@@ -15,21 +15,32 @@ pub struct WebAgent {
     pub lasts: i64,
     /// Jobs that wait for its next question.
     pub queued: usize,
+    /// Jobs that are not due yet, or wait for it to come back.
+    pub delayed: usize,
+    /// Jobs that it has.
+    pub running: usize,
 }
 
 #[cfg(feature = "status")]
 mod count {
     use super::WebAgent;
     use crate::clock::{Now, millis};
-    use crate::http::agents::book::Book;
+    use crate::http::agents::book::{Book, State};
 
     impl WebAgent {
         /// Those of a book.
         pub fn all(book: &Book, now: &Now) -> Vec<WebAgent> {
             let mut all = Vec::new();
-            for (agent, queued) in book.agents() {
-                let lasts = agent.since.tick(now).map_or(0, |since| millis(now.tick.since(since)));
-                all.push(WebAgent { name: agent.name.clone(), state: agent.standing.name(), lasts, queued });
+            for agent in book.agents() {
+                let count = |state| book.count(&agent.name, state);
+                all.push(WebAgent {
+                    name: agent.name.clone(),
+                    state: agent.standing.name(),
+                    lasts: agent.since.tick(now).map_or(0, |since| millis(now.tick.since(since))),
+                    queued: count(State::Queuing),
+                    delayed: count(State::Waiting),
+                    running: count(State::Sent) + count(State::Running),
+                });
             }
             all
         }
@@ -47,7 +58,10 @@ impl Status<'_> {
             if agent.state != "unseen" {
                 seconds(out, "for", agent.lasts);
             }
-            out.key("queued").uint(agent.queued as u64).close('}');
+            for (key, count) in [("queued", agent.queued), ("delayed", agent.delayed), ("running", agent.running)] {
+                out.key(key).uint(count as u64);
+            }
+            out.close('}');
         }
         out.close(']');
     }
@@ -57,10 +71,12 @@ impl Status<'_> {
             return;
         }
         text.push('\n');
-        let mut rows = Rows::new(&["AGENT", "STATE", "SINCE", "QUEUED"]);
+        let mut rows = Rows::new(&["AGENT", "STATE", "SINCE", "QUEUED", "DELAYED", "RUNNING"]);
         for agent in &self.agents {
             let since = if agent.state == "unseen" { "-".to_owned() } else { ago(agent.lasts) };
-            rows.row(&[&agent.name, agent.state, &since, &agent.queued.to_string()]);
+            let [queued, delayed, running] =
+                [agent.queued, agent.delayed, agent.running].map(|count| count.to_string());
+            rows.row(&[&agent.name, agent.state, &since, &queued, &delayed, &running]);
         }
         rows.columns(text);
     }

@@ -276,17 +276,22 @@ fn a_freeze_is_nobodys_silence() {
 
 #[test]
 fn everything_is_bounded() {
-    let mut world = World::new(&["a"]);
-    world.book.hear("a", &at(0));
+    let names = ["a", "b", "c", "d", "e"];
+    let mut world = World::new(&names);
+    names.iter().for_each(|name| world.book.hear(name, &at(0)));
     for (text, result) in [(String::new(), Err(EMPTY)), ("失".repeat(255), Ok(())), ("x".repeat(256), Err(TOO_LONG))] {
         assert_eq!(world.add("a", &text, 0).map(drop), result, "{text}");
     }
-    for _ in 1..MAX_OPEN {
-        world.add("a", "x", 0).unwrap();
+    for name in &names[..4] {
+        while world.add(name, "x", 0).is_ok() {}
+        assert_eq!(world.book.count(name, State::Queuing), MAX_OWN, "one does not take what belongs to all");
     }
-    assert_eq!(world.add("a", "x", 0), Err(FULL));
-    while let Some((id, _)) = world.book.pop("a", &at(1)) {
-        world.book.report("a", &id.to_string(), State::Failed, &"\"\u{1}".repeat(1100), &at(1)).unwrap();
+    assert_eq!(world.book.jobs.len(), MAX_OPEN);
+    assert_eq!(world.add("e", "x", 0), Err(FULL));
+    for name in names {
+        while let Some((id, _)) = world.book.pop(name, &at(1)) {
+            world.book.report(name, &id.to_string(), State::Failed, &"\"\u{1}".repeat(1100), &at(1)).unwrap();
+        }
     }
     assert_eq!(world.add("a", "x", 1), Err(FULL), "their ends are still to be told");
     let worst = crate::run::load::Small { seq: 0, json: world.book.write() }.to_json();
@@ -384,7 +389,7 @@ fn damage_and_disorder() {
     world.run(ms + GIVE_UP + 3 * HOUR, ms + GIVE_UP + 5 * HOUR, &[]);
     assert!(world.book.jobs.iter().all(|job| job.state.is_final() && job.told), "{:?}", world.book.jobs);
     println!("{added} jobs, {} events", told.len());
-    assert!(added > 1000 && told.len() > 500);
+    assert!(added > 500 && told.len() > 300);
 
     let saved = world.book.write();
     for _ in 0..2000 {
