@@ -9,11 +9,11 @@
 
 pub mod book;
 pub mod desk;
-mod fields;
+pub mod fields;
 #[cfg(feature = "jobs")]
 mod hosts;
 mod message;
-mod span;
+pub mod span;
 pub mod told;
 
 use crate::clock;
@@ -118,7 +118,7 @@ fn agent_says(site: &Site, request: &Request<'_>) -> Result<Response, Refusal> {
                 return Err(NO_PATH);
             }
             only(request, "POST")?;
-            say(site, name, *severity, request, 202)
+            say(site, name, true, *severity, request)
         }
     }
 }
@@ -127,7 +127,7 @@ fn user_says(site: &Site, request: &Request<'_>) -> Result<Response, Refusal> {
     let word = request.below("/message/").unwrap_or_default();
     let (_, severity) = SAYINGS[..4].iter().find(|(known, _)| *known == word).ok_or(NO_PATH)?;
     post(site, request)?;
-    say(site, request.who, *severity, request, 201)
+    say(site, request.who, false, *severity, request)
 }
 
 fn user_adds(site: &Site, request: &Request<'_>) -> Result<Response, Refusal> {
@@ -220,9 +220,11 @@ fn add(site: &Site, desk: &Desk, who: &str, request: &Request<'_>, hosts: bool) 
 /// Does what is asked for, unless the key of the request says that it was done.
 fn once(desk: &Desk, key: Option<Id>, work: &mut dyn FnMut() -> Result<(), Refusal>) -> Result<Response, Refusal> {
     let repeated = |key| desk.with(|book| book.is_repeated(key, &clock::now()));
-    if !key.is_some_and(repeated)
-        && let Err(refusal) = work()
-    {
+    if key.is_some_and(repeated) {
+        // The first one may still wait for the disk.
+        return if desk.settle() { Ok(Response::empty(201)) } else { Err(NO_DISK) };
+    }
+    if let Err(refusal) = work() {
         if let Some(key) = key {
             desk.with(|book| book.undone(key));
         }
@@ -288,16 +290,17 @@ fn delay(desk: &Desk, name: &str, request: &Request<'_>) -> Result<Response, Ref
 }
 
 /// `POST …/message/…`.
-fn say(site: &Site, who: &str, severity: Severity, request: &Request<'_>, done: u16) -> Result<Response, Refusal> {
+fn say(site: &Site, who: &str, is_agent: bool, severity: Severity, request: &Request<'_>) -> Result<Response, Refusal> {
     let answers = site.answers().ok_or(STARTING)?;
     let field = if request.method == "GET" { "msg" } else { "message" };
     // `color` is the channels' own business.
     let mut fields = Fields::read(request, &[field, "source", "color"])?;
     let (text, source) = (fields.text(0)?, fields.text(1)?);
-    let source = if source.trim().is_empty() { who } else { &*source };
+    // An agent speaks for itself alone.
+    let source = if is_agent || source.trim().is_empty() { who } else { &*source };
     let id = key(request, who)?.map_or_else(chance, Ok)?;
     message::tell(answers, source, severity, &text, id)?;
-    Ok(Response::empty(done))
+    Ok(Response::empty(if is_agent { 202 } else { 201 }))
 }
 
 /// What a request has in common with its repetitions, if it says so.

@@ -19,7 +19,7 @@ fn messages_are_told_once_with_their_source() {
         (SECRETS[0], "/message/info", r#"{"message":"may not"}"#, 403),
         (WEB1, "/message/info", r#"{"message":"may not"}"#, 401),
         (WEB2, "/agent/info", r#"{"message":"old path"}"#, 202),
-        (WEB2, "/agent/message/auto", r#"{"message":"new path"}"#, 202),
+        (WEB2, "/agent/message/auto", r#"{"message":"new path","source":"ci"}"#, 202),
     ] {
         assert_eq!(site.ask("POST", path, token, body).status, status, "{path} {body}");
     }

@@ -113,6 +113,7 @@ fn a_script_reaches_the_hosts_of_the_roster_and_an_agent_does_not() {
     for (target, job, token, path, want) in [
         ("box", "rm -rf /", CI, "/job/add", (400, "InvalidAgent")),
         ("box", "", CI, "/job/add", (400, "InvalidMessage")),
+        ("box", "greet\\u0001 you", CI, "/job/add", (400, "InvalidMessage")),
         ("bo", "greet you", CI, "/job/add", (404, "AgentNotFound")),
         ("box@elsewhere", "greet you", CI, "/job/add", (404, "AgentNotFound")),
         ("box", "greet you", WEB1, "/agent/job/add", (404, "AgentNotFound")),

@@ -1,5 +1,6 @@
 //! Jobs for hosts of the roster, from scripts that know only how to ask for `NAME JOB`.
 
+use crate::agent::allow::MAX_MESSAGE;
 use crate::clock;
 use crate::http::agents::book::{NO_AGENT, Refusal};
 use crate::jobs::run::On;
@@ -9,6 +10,8 @@ use crate::run::answers::Answers;
 
 /// Why the desk of jobs refuses is in its own words, in the log: whoever asks here learns no more than this.
 const REFUSED: Refusal = Refusal(400, "InvalidAgent", "host cannot take this job now; the log of the server says why");
+const MALFORMED: Refusal =
+    Refusal(400, "InvalidMessage", "message has more than 1024 bytes, or holds a control character");
 const AMBIGUOUS: Refusal = Refusal(404, "AgentNotFound", "several hosts have this name; write NAME@HOST");
 
 /// Adds a job for the host `name`: its whole name, or what stands before the `@` if no other has that.
@@ -16,6 +19,9 @@ const AMBIGUOUS: Refusal = Refusal(404, "AgentNotFound", "several hosts have thi
 /// # Errors
 /// When there is no such host, or it cannot get this job.
 pub fn add(answers: &Answers, name: &str, message: &str) -> Result<(), Refusal> {
+    if message.len() > MAX_MESSAGE || message.chars().any(char::is_control) {
+        return Err(MALFORMED);
+    }
     let desk = answers.reloader.parts().jobs().ok_or(NO_AGENT)?;
     let host = find(answers, name)?;
     let new = New::Once { message: message.to_owned(), on: Where::One(On::Host(host)), due: clock::wall() };
