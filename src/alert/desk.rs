@@ -22,8 +22,12 @@ use crate::callback::dispatch::Callbacks;
 use crate::clock::{self, Now, Tick};
 use crate::config::plan::ChannelKind;
 use crate::event::{Event, Id, Kind};
+#[cfg(feature = "status")]
+use crate::http::days::Days;
 use crate::run::board::Board;
 use crate::run::load::Small;
+#[cfg(feature = "status")]
+use crate::run::parts::DAYS_STATE;
 use crate::run::threads::{Bell, SMALL_STACK, Stop, lock, spawn};
 
 /// Changes taken from the board under one lock.
@@ -57,6 +61,9 @@ pub struct Parts {
     pub restored: Restored,
     /// The last incidents. Kept current.
     pub history: Arc<Mutex<History>>,
+    /// Who was down when. Kept current.
+    #[cfg(feature = "status")]
+    pub days: Arc<Mutex<Days>>,
     /// What is remembered of the channels.
     pub standings: Vec<(String, Standing)>,
     /// The state directory, for people.
@@ -91,6 +98,8 @@ struct Desk {
     outbox: Outbox,
     saver: Saver,
     history: Arc<Mutex<History>>,
+    #[cfg(feature = "status")]
+    days: Arc<Mutex<Days>>,
     /// What the desk has to tell itself, until the board has room.
     own: Vec<Event>,
     /// The other end of `inbox`, for the senders.
@@ -131,6 +140,13 @@ impl Desk {
         for record in restored.records.iter().filter(|record| record.seq > known) {
             lock(&parts.history).note(&record.event);
         }
+        #[cfg(feature = "status")]
+        for record in &restored.records {
+            let mut days = lock(&parts.days);
+            if record.seq > days.seq {
+                days.note(&record.event, now);
+            }
+        }
         change::say_removed(&restored, &lines);
         for (channel, seq, bytes) in outbox.restore(restored, now) {
             saver.put(format!("outbox/bad/{seq:016x}.json"), bytes);
@@ -143,6 +159,8 @@ impl Desk {
             outbox,
             saver,
             history: parts.history,
+            #[cfg(feature = "status")]
+            days: parts.days,
             own: Vec::new(),
             desk: parts.desk,
             senders: 0,
@@ -276,6 +294,8 @@ impl Desk {
                 log::info!("{}", said(event, ": "));
                 self.act(event, Some(change.seq));
                 lock(&self.history).note(event);
+                #[cfg(feature = "status")]
+                lock(&self.days).note(event, now);
             }
             let lines = &self.lines;
             let takes = |channel: usize, event: &Event| route::takes(&lines[channel].plan, event);
@@ -289,6 +309,10 @@ impl Desk {
         }
         if let Some(small) = lock(&self.history).to_save(self.outbox.finished.seq, now) {
             self.saver.small(history::STATE_NAME.to_owned(), small);
+        }
+        #[cfg(feature = "status")]
+        if let Some(small) = lock(&self.days).to_save(self.outbox.finished.seq, now) {
+            self.saver.small(DAYS_STATE.to_owned(), small);
         }
     }
 

@@ -41,7 +41,7 @@ pub use problem::Problem;
 pub use secrets::read_capped;
 pub use template::{TEMPLATE_FIELDS, is_template_field};
 
-use crate::config::plan::{Cloud, SpotPlan};
+use crate::config::plan::{Cloud, Language, SpotPlan};
 use crate::config::problem::{NOWHERE, Report};
 use crate::config::table::{Item, Table};
 use crate::keepalive::heard::name_is_valid;
@@ -237,6 +237,7 @@ fn whole(mut root: Table<'_>) -> Plan {
         name: name.unwrap_or_default(),
         timezone,
         log,
+        language: language.unwrap_or(Language::En),
         spot,
         server: beats.server,
         clients: beats.clients,

@@ -28,6 +28,8 @@ pub struct Plan {
     pub timezone: Option<String>,
     /// `log`: an env_logger filter.
     pub log: String,
+    /// `language`: of the status page; channels have their own.
+    pub language: Language,
     /// The cloud to poll; `None` for `LocalHost`.
     pub spot: Option<SpotPlan>,
     /// The heartbeat server, if any.

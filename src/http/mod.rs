@@ -8,6 +8,7 @@ pub mod api;
 pub mod auth;
 pub mod badge;
 pub mod conn;
+pub mod days;
 pub mod door;
 pub mod guard;
 pub mod health;

@@ -192,6 +192,8 @@ impl Daemon {
         reaper::start(&stop)?;
         let (notices, delivered) = restore::spot(&loaded);
         let history = Arc::new(Mutex::new(restore::history(&loaded)));
+        #[cfg(feature = "status")]
+        let days = Arc::new(Mutex::new(restore::days(&loaded, &zone)));
         let told = loaded.small(monitors::STATE_NAME).map(|small| &*small.json);
         let run = Me::new(&identity(&plan.name))?.with(&plan.state_dir, Monitors::new(&board, told));
         let rejected = loaded.json(reload::STATE_NAME);
@@ -203,6 +205,8 @@ impl Daemon {
             store: to_store.clone(),
             channels: parts::channels(&plan.channels, &resolver, &zone, &stop),
             history: history.clone(),
+            #[cfg(feature = "status")]
+            days: days.clone(),
             restored: loaded.outbox,
             standings: loaded.channels,
             folder: folder.clone(),
@@ -227,6 +231,8 @@ impl Daemon {
             seat: Arc::default(),
             signs: Signs { turns: Arc::default(), every: notify::watchdog_every() },
             #[cfg(feature = "status")]
+            days: days.clone(),
+            #[cfg(feature = "status")]
             site: Arc::default(),
         };
         #[cfg(feature = "status")]
@@ -247,6 +253,8 @@ impl Daemon {
             to_desk: ask.clone(),
             callbacks: callbacks.clone(),
             history: history.clone(),
+            #[cfg(feature = "status")]
+            days: days.clone(),
             folder: folder.clone(),
             simulated: None,
         };

@@ -52,7 +52,7 @@ pub const DAYS_STATE: &str = "days";
 pub const AGENTS_STATE: &str = "agents";
 
 /// The small states that the parts own.
-const OWNED: [&str; 4] = [crate::probe::STATE_NAME, crate::resource::STATE_NAME, DAYS_STATE, AGENTS_STATE];
+const OWNED: [&str; 3] = [crate::probe::STATE_NAME, crate::resource::STATE_NAME, AGENTS_STATE];
 
 /// What no reload exchanges.
 pub struct Base {
@@ -78,6 +78,9 @@ pub struct Base {
     pub seat: Arc<()>,
     /// Who is shown that the watchdog turns.
     pub signs: Signs,
+    /// Who was down when.
+    #[cfg(feature = "status")]
+    pub days: Arc<Mutex<crate::http::days::Days>>,
     /// What HTTP requests are answered from.
     #[cfg(feature = "status")]
     pub site: Arc<crate::http::Site>,
@@ -248,6 +251,10 @@ impl Parts {
             say(said, &["timezone"]);
         }
         (self.me, self.zone) = (me, zone);
+        #[cfg(feature = "status")]
+        if rezoned {
+            lock(&self.base.days).follow(&self.zone);
+        }
         let server = old.as_mut().map(|old| old.server.take());
         let served = self.serve(server, plan.server.as_mut(), renamed || rezoned || self.lacking, said);
         let beaten = self.beat(&plan.clients, renamed, said);

@@ -12,6 +12,8 @@ use crate::callback::limit::deadline;
 use crate::clock::Now;
 use crate::config::Plan;
 use crate::event::{Event, Field, Id, Kind, Moment};
+#[cfg(feature = "status")]
+use crate::http::days::Days;
 use crate::json;
 use crate::keepalive::host::Shard;
 use crate::keepalive::roster::Roster;
@@ -20,7 +22,11 @@ use crate::keepalive::silences::{self, Silences};
 use crate::keepalive::watchdog::{BEATS_FILE, restore_beats};
 use crate::run::board::Board;
 use crate::run::load::Loaded;
+#[cfg(feature = "status")]
+use crate::run::parts::DAYS_STATE;
 use crate::spot;
+#[cfg(feature = "status")]
+use crate::zone::Zone;
 
 /// How long after an event the start of its callbacks is made up for, if the daemon ended in between.
 const FRESH: Duration = Duration::from_secs(300);
@@ -100,6 +106,16 @@ pub fn history(loaded: &Loaded) -> History {
     History::read(small).unwrap_or_else(|| {
         log::warn!("history.json: damaged, the history begins anew");
         History::default()
+    })
+}
+
+/// Who was down when.
+#[cfg(feature = "status")]
+pub fn days(loaded: &Loaded, zone: &Zone) -> Days {
+    let Some(small) = loaded.small(DAYS_STATE) else { return Days::new(zone) };
+    Days::read(small, zone).unwrap_or_else(|| {
+        log::warn!("days.json: damaged, the days begin anew");
+        Days::new(zone)
     })
 }
 

@@ -22,7 +22,7 @@ use crate::zone::Zone;
 
 mod agents;
 mod callback;
-mod host;
+pub mod host;
 mod jobs;
 mod probe;
 mod queue;
@@ -107,24 +107,29 @@ impl Status<'_> {
         self.now.tick.0.saturating_sub(tick.0)
     }
 
-    fn is_silenced(&self, name: &str) -> bool {
+    /// Whether it is silenced by command.
+    pub fn is_silenced(&self, name: &str) -> bool {
         self.silences.iter().any(|silence| silence.covers(name, &self.now))
     }
 
-    fn is_in_window(&self, name: &str) -> bool {
+    /// Whether it is in a window of maintenance.
+    pub fn is_in_window(&self, name: &str) -> bool {
         in_window(&self.windows, name, self.zone, &self.now)
     }
 
-    fn server_problem(&self) -> Option<String> {
+    /// Where the server cannot listen, and why.
+    pub fn server_problem(&self) -> Option<String> {
         web::problems(self.server.as_deref().unwrap_or_default())
     }
 
-    fn state_problem(&self) -> Option<String> {
+    /// Why nothing can be saved.
+    pub fn state_problem(&self) -> Option<String> {
         let (why, _) = self.desk.unwritable.as_ref()?;
         Some(format!("{why}; {} alerts in memory only", self.desk.unsaved))
     }
 
-    fn spot_detail(&self, state: &SpotState) -> String {
+    /// What else there is to say of the cloud; may be empty.
+    pub fn spot_detail(&self, state: &SpotState) -> String {
         let human = |wall: Option<Wall>| wall.map_or_else(|| "unknown time".to_owned(), |wall| self.zone.human(wall));
         match state {
             SpotState::Starting => "no good answer yet".to_owned(),
@@ -329,8 +334,8 @@ fn address(port: &Listening) -> String {
     port.bound.unwrap_or(port.wanted).to_string()
 }
 
-/// The name of a state, and whether it is as it should be.
-fn spot_words(state: &SpotState) -> (&'static str, bool) {
+/// The name of a state of the cloud, and whether it is as it should be.
+pub fn spot_words(state: &SpotState) -> (&'static str, bool) {
     match state {
         SpotState::Starting => ("starting", true),
         SpotState::Quiet => ("quiet", true),
@@ -340,7 +345,8 @@ fn spot_words(state: &SpotState) -> (&'static str, bool) {
     }
 }
 
-fn channel_words(channel: &ChannelStatus) -> (&'static str, Option<&str>) {
+/// The name of a channel's state, and what is wrong with it.
+pub fn channel_words(channel: &ChannelStatus) -> (&'static str, Option<&str>) {
     match &channel.state {
         ChannelState::Well => ("ok", None),
         ChannelState::Retrying { why, .. } => ("retrying", Some(why)),

@@ -51,6 +51,8 @@ impl Daemon {
         let to_desk = desk.clone();
         let thread = start(Parts {
             history: Arc::default(),
+            #[cfg(feature = "status")]
+            days: Arc::new(Mutex::new(crate::http::days::Days::new(&crate::zone::Zone::utc()))),
             callbacks: None,
             board: Arc::clone(&board),
             inbox,

@@ -17,7 +17,8 @@ impl Status<'_> {
         self.hosts.iter().filter(|(name, host)| self.is_held(name, host)).count() as u64
     }
 
-    fn is_held(&self, name: &str, host: &Host) -> bool {
+    /// Whether its silence was found, is not told, and would be.
+    pub fn is_held(&self, name: &str, host: &Host) -> bool {
         host.is_untold() && !host.is_flapping() && !self.is_silenced(name) && !self.is_in_window(name)
     }
 
@@ -148,11 +149,12 @@ impl Status<'_> {
     }
 }
 
-fn is_announced(host: &Host) -> bool {
+/// Whether it beats, and its cloud has announced that it will go.
+pub fn is_announced(host: &Host) -> bool {
     host.standing == Standing::Up && host.announced.is_some() && host.goes_as_announced()
 }
 
 /// It is on the roster because it was expected.
-fn is_unheard(host: &Host) -> bool {
+pub fn is_unheard(host: &Host) -> bool {
     host.standing == Standing::Offline && host.cause == Cause::Expected
 }

@@ -59,7 +59,7 @@ mod count {
 
 impl Status<'_> {
     /// Runs of a host; `None` if there are none.
-    pub(super) fn jobs_of(&self, name: &str) -> Option<usize> {
+    pub fn jobs_of(&self, name: &str) -> Option<usize> {
         let hosts = &self.jobs.as_ref()?.hosts;
         hosts.iter().find(|(host, _)| host == name).map(|(_, count)| *count)
     }
