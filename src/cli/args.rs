@@ -7,6 +7,7 @@ pub mod job;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::problem::quoted;
 use crate::config::units::nearest;
@@ -15,7 +16,7 @@ use crate::keepalive::heard::name_is_valid;
 use crate::keepalive::silences::Lasts;
 pub use help::HELP;
 pub use values::{Sample, SendArgs};
-use values::{VALUED, lasts, sample, send, valued};
+use values::{VALUED, lasts, sample, send, valued, watch};
 
 /// Exit code of a command line that cannot be understood (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
@@ -52,6 +53,8 @@ pub enum Command {
     Status {
         /// As JSON, not as a table.
         json: bool,
+        /// Again and again, so long after each other.
+        watch: Option<Duration>,
     },
     /// Makes the daemon walk the path of an `interrupt`, `offline` or `online`.
     Simulate(Kind),
@@ -112,9 +115,10 @@ const COMMANDS: [&str; 18] = [
     "help",
     "version",
 ];
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "--config",
     "--json",
+    "--watch",
     "--for",
     "--until-healthy",
     "--severity",
@@ -147,6 +151,8 @@ impl std::error::Error for UsageError {}
 struct Words {
     config: Option<PathBuf>,
     json: bool,
+    /// `--watch`, with what stands behind its `=`.
+    watch: Option<Option<String>>,
     /// Those of [`VALUED`], as they came.
     values: Vec<(&'static str, String)>,
     healthy: bool,
@@ -182,7 +188,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
         "check" => Command::Check,
         "test" => Command::Test { names: std::mem::take(&mut operands), kind: sample(&words)? },
         "send" => Command::Send(send(&mut operands, &words)?),
-        "status" => Command::Status { json },
+        "status" => Command::Status { json, watch: watch(&mut operands, &words)? },
         "simulate" => Command::Simulate(simulated(&operand(&mut operands, "interrupt, offline or online")?)?),
         "spot" => Command::Spot,
         "keygen" => Command::Keygen,
@@ -222,7 +228,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, UsageErro
         };
         return Err(UsageError(format!("{name} takes no argument {}{hint}", quoted(extra))));
     }
-    let usual = [(json, "--json", "status, history, job"), (words.healthy, "--until-healthy", "silence")];
+    let usual = [
+        (json, "--json", "status, history, job"),
+        (words.watch.is_some(), "--watch", "status"),
+        (words.healthy, "--until-healthy", "silence"),
+    ];
     let valued = VALUED.iter().map(|(option, _, taker)| (words.value(option).is_some(), *option, *taker));
     for (given, option, takers) in usual.into_iter().chain(valued) {
         if given && !takers.split(", ").any(|taker| taker == name) {
@@ -252,6 +262,8 @@ fn words(args: &mut dyn Iterator<Item = OsString>) -> Result<Words, UsageError> 
                 set_config(&mut words.config, file)?;
             }
             "--json" => words.json = true,
+            "--watch" => words.watch = Some(None),
+            _ if text.starts_with("--watch=") => words.watch = Some(text.strip_prefix("--watch=").map(str::to_owned)),
             "--until-healthy" => words.healthy = true,
             "-h" | "--help" => words.help = true,
             "-V" | "--version" => words.version = true,

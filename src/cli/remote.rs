@@ -76,17 +76,25 @@ pub fn tell(code: u8, text: &str) -> ExitCode {
 
 /// Says why there is no answer; exits with `nobody` if nobody is there to give one.
 pub fn refuse(socket: &Path, error: &AskError, nobody: u8, hint: &str) -> ExitCode {
+    let (code, why) = why(socket, error, nobody);
+    let hint = if matches!(error, AskError::NoDaemon(_)) { hint } else { "" };
+    fail(code, &[&why, hint])
+}
+
+/// Why there is no answer, and the exit code for that: `nobody` if nobody is there to give one.
+pub fn why(socket: &Path, error: &AskError, nobody: u8) -> (u8, String) {
     let socket = socket.to_string_lossy();
     match error {
-        AskError::NoDaemon(error) => fail(nobody, &["no daemon answers at ", &socket, ": ", &error.to_string(), hint]),
+        AskError::NoDaemon(error) => (nobody, ["no daemon answers at ", &socket, ": ", &error.to_string()].concat()),
         AskError::Denied(error) => {
-            fail(EXIT_DENIED, &[&socket, ": ", &error.to_string(), "; ask as the user that the daemon runs as"])
+            let hint = "; ask as the user that the daemon runs as";
+            (EXIT_DENIED, [&*socket, ": ", &error.to_string(), hint].concat())
         }
-        AskError::Refused(why) => fail(EXIT_FAILURE, &[why]),
+        AskError::Refused(why) => (EXIT_FAILURE, why.clone()),
         AskError::Broken(error) => {
             let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
             let why = if late { "not in time; does it hang, or was it stopped?".to_owned() } else { error.to_string() };
-            fail(nobody, &["the daemon at ", &socket, " did not answer: ", &why])
+            (nobody, ["the daemon at ", &socket, " did not answer: ", &why].concat())
         }
     }
 }

@@ -2,18 +2,20 @@
 
 use crate::http::page::html::Html;
 use crate::http::{Request, Response, Site};
-use crate::keepalive::host::Standing;
+use crate::keepalive::host::{Host, Standing};
 use crate::probe;
-use crate::run::status::Status;
 use crate::run::status::host::is_announced;
 
 /// Colours behind the word: white on them has a contrast of at least 4.5 to 1.
-const GOOD: &str = "#1f7a45";
-const BAD: &str = "#b3202c";
-const WARN: &str = "#8a5a00";
-const REST: &str = "#59626d";
+pub const GOOD: &str = "#1f7a45";
+/// See [`GOOD`].
+pub const BAD: &str = "#b3202c";
+/// See [`GOOD`].
+pub const WARN: &str = "#8a5a00";
+/// See [`GOOD`].
+pub const REST: &str = "#59626d";
 /// Behind the name.
-const NAME: &str = "#3a424b";
+pub const NAME: &str = "#3a424b";
 /// Characters of a name.
 const MAX_NAME: usize = 40;
 /// Beside and between the words, in units of the picture.
@@ -24,13 +26,14 @@ pub fn badge(site: &Site, request: &Request<'_>) -> Response {
     let name = request.below("/badge/").and_then(|rest| rest.strip_suffix(".svg")).and_then(decode);
     let Some(name) = name else { return Response::not_found() };
     let Some(answers) = site.answers() else { return Response::starting() };
-    let Some((word, colour)) = answers.show(&mut |status| state(status, &name)) else { return Response::not_found() };
+    let host = answers.board.lock().roster.hosts().get(&name).cloned();
+    let probes = answers.reloader.parts().probes();
+    let Some((word, colour)) = state(host.as_ref(), &probes, &name) else { return Response::not_found() };
     Response::new(200, "image/svg+xml", draw(&name, word, colour))
 }
 
-/// How it is doing: a word and a colour.
-pub fn state(status: &Status<'_>, name: &str) -> Option<(&'static str, &'static str)> {
-    let host = status.hosts.iter().find(|(known, _)| **known == *name).map(|(_, host)| host);
+/// How the host is doing, or else the probe of that name: a word and a colour.
+fn state(host: Option<&Host>, probes: &[probe::Standing], name: &str) -> Option<(&'static str, &'static str)> {
     if let Some(host) = host {
         return Some(match host.standing {
             Standing::Up if is_announced(host) => ("to be reclaimed", WARN),
@@ -40,7 +43,7 @@ pub fn state(status: &Status<'_>, name: &str) -> Option<(&'static str, &'static 
             Standing::Reclaimed => ("reclaimed", REST),
         });
     }
-    let probe = status.probes.iter().find(|probe| probe.name == name)?;
+    let probe = probes.iter().find(|probe| probe.name == name)?;
     Some(match probe.state {
         probe::State::Up => ("up", GOOD),
         probe::State::Down => ("down", BAD),

@@ -7,6 +7,11 @@ pub fn line(text: &mut String, parts: &[&str]) {
     text.push('\n');
 }
 
+/// The columns that a text takes on a terminal: letters from Hangul on, Chinese among them, take two; signs do not.
+pub fn width(text: &str) -> usize {
+    text.chars().map(|c| 1 + usize::from(c >= '\u{1100}' && !('\u{2000}'..'\u{2E80}').contains(&c))).sum()
+}
+
 /// A table under way: a line feed before each row, a tab before each cell.
 pub struct Rows(String);
 
@@ -34,8 +39,6 @@ impl Rows {
 
     /// Appends the rows with every column as wide as its widest cell.
     pub fn columns(&self, text: &mut String) {
-        // On terminals letters from Hangul on, Chinese among them, are two columns wide.
-        let width = |cell: &str| cell.chars().map(|c| 1 + usize::from(c >= '\u{1100}')).sum::<usize>();
         let mut widths = Vec::new();
         for pass in 0..2 {
             for row in self.0.split('\n').skip(1) {

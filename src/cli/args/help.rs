@@ -29,6 +29,7 @@ Commands:
 Options:
   -c, --config FILE   read this file
       --json          status, history, job list or job log as JSON
+      --watch [TIME]  status again and again, every 2s or so often
       --kind KIND     in whose words test speaks: a kind of alert, or digest
       --severity S    how much what is sent matters: info, warning, critical
       --channel NAME  send only through this channel; may be repeated

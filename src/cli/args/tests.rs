@@ -46,8 +46,12 @@ fn commands() {
         ("send --severity=critical t - --channel a --channel=b --channel a --wait 2m", None, {
             Command::Send(loud(120, &["a", "b"]))
         }),
-        ("status", None, Command::Status { json: false }),
-        ("--json status", None, Command::Status { json: true }),
+        ("status", None, Command::Status { json: false, watch: None }),
+        ("status --watch", None, Command::Status { json: false, watch: Some(Duration::from_secs(2)) }),
+        ("--watch status", None, Command::Status { json: false, watch: Some(Duration::from_secs(2)) }),
+        ("status --watch 5", None, Command::Status { json: false, watch: Some(Duration::from_secs(5)) }),
+        ("status --watch=1m", None, Command::Status { json: false, watch: Some(Duration::from_secs(60)) }),
+        ("--json status", None, Command::Status { json: true, watch: None }),
         ("simulate interrupt", None, Command::Simulate(Kind::Interrupt)),
         ("simulate offline", None, Command::Simulate(Kind::Offline)),
         ("simulate online", None, Command::Simulate(Kind::Online)),

@@ -15,6 +15,9 @@ const SILENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 /// How long `send` waits for the delivery, and the shortest and longest `--wait`.
 const SEND: Duration = Duration::from_secs(10);
 const SEND_RANGE: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
+/// How often `--watch` looks, and the shortest and longest way from one look to the next.
+const WATCH: Duration = Duration::from_secs(2);
+const WATCH_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 /// Channels that a configuration may have.
 const MAX_CHANNELS: usize = 64;
 /// The sample of `test` that is no kind.
@@ -80,6 +83,16 @@ pub(super) fn lasts(words: &Words) -> Result<Lasts, UsageError> {
         return Err(UsageError("--for and --until-healthy do not go together".to_owned()));
     }
     time("--for", text, SILENCE, "1s to 366d").map(Lasts::For)
+}
+
+/// `--watch`, whose value may also be the next word, and may be left out.
+pub(super) fn watch(operands: &mut Vec<String>, words: &Words) -> Result<Option<Duration>, UsageError> {
+    let Some(value) = &words.watch else { return Ok(None) };
+    if words.json {
+        return Err(UsageError("--watch and --json do not go together".to_owned()));
+    }
+    let value = value.clone().or_else(|| (!operands.is_empty()).then(|| operands.remove(0)));
+    value.map_or(Ok(WATCH), |text| time("--watch", &text, WATCH_RANGE, "1s to 1h")).map(Some)
 }
 
 /// The value of an option that is a time. Here, as in the configuration, a bare number is seconds.

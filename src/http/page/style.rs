@@ -6,6 +6,7 @@ pub const CSS: &str = include_str!("style.css");
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::badge;
 
     /// Text and what is behind it: at least 4.5 to 1, as WCAG 2.2 asks of AA.
     const TEXT: [(&str, &str); 16] = [
@@ -70,6 +71,12 @@ mod tests {
                     assert!(contrast >= least, "{scheme} {what} {fore} on {back}: {contrast:.2}");
                 }
             }
+        }
+        let byte = |hex: &str, at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        for hex in [badge::GOOD, badge::BAD, badge::WARN, badge::REST, badge::NAME] {
+            let contrast = contrast([255; 3], [byte(hex, 1), byte(hex, 3), byte(hex, 5)]);
+            println!("badge: white on {hex}: {contrast:.2}");
+            assert!(contrast >= 4.5, "{hex}: {contrast:.2}");
         }
         for (name, _) in &light {
             assert!(used.contains(name), "nobody looked at --{name}");
