@@ -95,10 +95,17 @@ impl Page<'_> {
         out.tag(&["h1 class=", class].concat(), &headline);
         self.sums(&mut out);
         out.raw("</header><main>");
-        self.spot(&mut out);
+        // What it says of the cloud comes first if there is something to say.
+        let quiet = self.status.spot.as_ref().is_none_or(|spot| spot.state == SpotState::Quiet);
+        if !quiet {
+            self.spot(&mut out);
+        }
         self.hosts(&mut out);
         self.probes(&mut out);
         self.resources(&mut out);
+        if quiet {
+            self.spot(&mut out);
+        }
         self.jobs(&mut out);
         self.links(&mut out);
         self.channels(&mut out);
@@ -181,9 +188,9 @@ impl Page<'_> {
         if self.chinese() { chinese } else { english }
     }
 
-    /// A section with its heading, and a number beside it.
-    fn section(&self, out: &mut Html, id: &str, name: &'static str, count: usize) {
-        out.raw("<section aria-labelledby=").raw(id).raw("><h2 id=").raw(id).raw(">").raw(name);
+    /// A section with its heading, and a number beside it. One that says little takes half of the width.
+    fn section(out: &mut Html, id: &str, name: &'static str, count: usize, half: bool) {
+        out.raw(if half { "<section class=half aria-labelledby=" } else { "<section aria-labelledby=" }).raw(id).raw("><h2 id=").raw(id).raw(">").raw(name);
         if count > 0 {
             out.raw(" <small>").number(count).raw("</small>");
         }

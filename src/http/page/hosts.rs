@@ -41,7 +41,7 @@ impl Page<'_> {
         if self.status.server.is_none() && hosts.is_empty() {
             return;
         }
-        self.section(out, "hosts", self.say("Hosts", "主机"), hosts.len());
+        Self::section(out, "hosts", self.say("Hosts", "主机"), hosts.len(), false);
         if hosts.is_empty() {
             out.tag("p", self.say("No host has been heard of yet.", "尚未收到任何主机的心跳。")).raw("</section>");
             return;
@@ -145,7 +145,7 @@ impl Page<'_> {
         if probes.is_empty() {
             return;
         }
-        self.section(out, "probes", self.say("Probes", "探测"), probes.len());
+        Self::section(out, "probes", self.say("Probes", "探测"), probes.len(), false);
         let [name, state, last, days] = if self.chinese() {
             ["探测", "状态", "最近结果", "最近 90 天"]
         } else {

@@ -18,7 +18,7 @@ impl Page<'_> {
     /// What the cloud says.
     pub(super) fn spot(&self, out: &mut Html) {
         let Some(spot) = &self.status.spot else { return };
-        self.section(out, "cloud", self.say("Reclaim notices", "回收通知"), 0);
+        Self::section(out, "cloud", self.say("Reclaim notices", "回收通知"), 0, spot.state == SpotState::Quiet);
         let (class, word) = match &spot.state {
             SpotState::Starting => ("rest", self.say("no answer yet", "尚无应答")),
             SpotState::Quiet => ("good", self.say("none", "无")),
@@ -44,7 +44,7 @@ impl Page<'_> {
         }
         let count = |state| all.iter().filter(|one| one.state == state).count();
         let high = count(State::High);
-        self.section(out, "resources", self.say("Resources", "资源"), 0);
+        Self::section(out, "resources", self.say("Resources", "资源"), 0, high == 0);
         if high > 0 {
             let names = if self.chinese() {
                 ["主机", "资源", "当前值", ""]
@@ -80,7 +80,7 @@ impl Page<'_> {
         if self.status.jobs.is_none() && queue.is_none() {
             return;
         }
-        self.section(out, "jobs", self.say("Jobs", "任务"), 0);
+        Self::section(out, "jobs", self.say("Jobs", "任务"), 0, true);
         if let Some(jobs) = &self.status.jobs {
             out.raw("<p>").number(jobs.running).raw(self.say(" running, ", " 项运行中，")).number(jobs.waiting);
             out.raw(self.say(" waiting, ", " 项等待，")).number(jobs.failed);
@@ -103,7 +103,7 @@ impl Page<'_> {
         if server.is_none() && state.is_none() && monitors.is_empty() {
             return;
         }
-        self.section(out, "self", self.say("This host", "本机"), 0);
+        Self::section(out, "self", self.say("This host", "本机"), 0, true);
         for (name, problem) in
             [(self.say("Listening", "监听"), &server), (self.say("Saving the state", "保存状态"), &state)]
         {
@@ -138,7 +138,7 @@ impl Page<'_> {
         if all.is_empty() {
             return;
         }
-        self.section(out, "channels", self.say("Alert channels", "告警通道"), 0);
+        Self::section(out, "channels", self.say("Alert channels", "告警通道"), 0, true);
         let mut well = 0;
         for channel in all {
             let (state, problem) = channel_words(channel);
@@ -162,7 +162,7 @@ impl Page<'_> {
 
     /// The newest first.
     pub(super) fn past(&self, out: &mut Html) {
-        self.section(out, "past", self.say("Recent incidents", "最近事件"), 0);
+        Self::section(out, "past", self.say("Recent incidents", "最近事件"), 0, false);
         if self.incidents.is_empty() {
             out.tag("p", self.say("None yet.", "暂无。")).raw("</section>");
             return;
