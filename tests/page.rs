@@ -194,7 +194,7 @@ fn in_a_real_browser() {
         assert!(std::env::var_os("IC_NO_SKIP").is_none(), "no axe-core");
         eprintln!("SKIPPED: no rules of axe-core: name its axe.min.js in IC_AXE; only our own are checked");
     }
-    let folder = folder();let t0=std::time::Instant::now();
+    let folder = folder();
     for (name, language, scene) in [
         ("well", Language::En, Scene::well()),
         ("trouble", Language::En, Scene::trouble()),
@@ -215,7 +215,6 @@ fn in_a_real_browser() {
             browser.look(width, scheme, medium);
             browser.open(&url);
             let what = format!("{name}-{way}");
-            println!("{what} {:?}", t0.elapsed());
             let wide = browser.value("document.documentElement.scrollWidth").as_u64().unwrap();
             assert!(wide <= width.into(), "{what}: {wide} wide");
             let back = browser.value("getComputedStyle(document.body).backgroundColor");
@@ -232,6 +231,31 @@ fn in_a_real_browser() {
             }
         }
     }
+}
+
+/// As it is served: its policy refuses nothing that it needs, and it loads itself anew.
+#[test]
+fn served_to_a_real_browser() {
+    let Some(mut browser) = browser() else { return };
+    let dir = common::TempDir::new();
+    let (mut daemon, _, web) = served::start(&dir);
+    let url = format!("http://{web}/");
+    browser.look(1100, "dark", "");
+    browser.open(&url);
+    assert_eq!(browser.value("getComputedStyle(document.body).backgroundColor"), "rgb(17, 20, 23)", "its style holds");
+    browser.picture(&folder().join("served.png"));
+    let asked: Vec<String> = browser.requests().into_iter().filter(|asked| !asked.starts_with("data:")).collect();
+    assert_eq!(asked, [&*url]);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    // What the policy is for.
+    browser.value("document.body.insertAdjacentHTML('beforeend', '<img src=//127.0.0.1:9/x><p style=color:red onclick=x()>'); 0");
+    let refused = common::wait_for("the policy's word", || {
+        browser.value("0");
+        Some(browser.complaints()).filter(|complaints| complaints.len() >= 2)
+    });
+    assert!(refused.iter().all(|complaint| complaint.contains("Content Security Policy") || complaint.contains("csp")), "{refused:#?}");
+    browser.again();
+    assert!(daemon.stop().success());
 }
 
 /// Has axe-core look at the page.

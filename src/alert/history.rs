@@ -27,6 +27,8 @@ pub struct Incident {
     pub kind: Kind,
     /// To whom.
     pub subject: String,
+    /// Which probe or resource of theirs; may be empty.
+    pub part: String,
     /// When it began.
     pub began: Moment,
     /// When it ended; `None` while it lasts, and for what has no end.
@@ -90,6 +92,10 @@ impl History {
                     id: event.incident,
                     kind: event.kind,
                     subject: clean(&event.subject, SUBJECT).to_string(),
+                    part: match event.fact(Field::Probe).or(event.fact(Field::Resource)) {
+                        Some(Fact::Text(part)) => clean(part, SUBJECT),
+                        _ => String::new(),
+                    },
                     began: began.unwrap_or(event.at),
                     ended: (phase == Phase::End).then_some(event.at),
                 });
@@ -154,7 +160,11 @@ const FILE_FRAME: usize = 64;
 impl Incident {
     fn write(&self, now: &Now, out: &mut Writer) {
         out.open('{').key("id").text(&self.id.to_string()).key("kind").text(self.kind.name());
-        out.key("subject").text(&self.subject).key("began");
+        out.key("subject").text(&self.subject);
+        if !self.part.is_empty() {
+            out.key("part").text(&self.part);
+        }
+        out.key("began");
         self.began.refreshed(now).write(out);
         if let Some(ended) = self.ended {
             ended.refreshed(now).write(out.key("ended"));
@@ -171,6 +181,7 @@ impl Incident {
             id: Id::parse(json::text(value, "id")?)?,
             kind: Kind::parse(json::text(value, "kind")?)?,
             subject: json::text(value, "subject")?.to_owned(),
+            part: json::text(value, "part").unwrap_or_default().to_owned(),
             began: Moment::read(value.get("began")?)?,
             ended,
         })
@@ -243,6 +254,18 @@ mod tests {
         let lasting: Vec<u64> =
             history.of("").into_iter().filter(|incident| incident.lasts()).map(|i| i.id.0).collect();
         assert_eq!(lasting, [2]);
+    }
+
+    #[test]
+    fn a_probe_has_its_name() {
+        let mut history = History::default();
+        for (kind, field) in [(Kind::ProbeDown, Field::Probe), (Kind::ResourceHigh, Field::Resource)] {
+            history.note(&event(kind, field as u64, "nas", 1000).with_text(field, "web"));
+        }
+        history.note(&event(Kind::Offline, 9, "nas", 1000));
+        let read = History::read(&history.to_save(1, &now(2000)).unwrap()).unwrap();
+        let parts: Vec<&str> = read.of("nas").into_iter().map(|incident| &*incident.part).collect();
+        assert_eq!(parts, ["web", "web", ""]);
     }
 
     #[test]

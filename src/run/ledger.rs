@@ -53,7 +53,9 @@ fn table(incidents: &[&Incident], zone: &Zone, now: &Now) -> String {
             Some(ms) => span(Language::En, Duration::from_millis(ms.unsigned_abs())),
         };
         let id = incident.id.to_string();
-        rows.row(&[incident.kind.name(), &incident.subject, &time(&incident.began), &ended, &lasted, &id]);
+        let colon = if incident.part.is_empty() { "" } else { ": " };
+        let who = [&*incident.subject, colon, &incident.part].concat();
+        rows.row(&[incident.kind.name(), &who, &time(&incident.began), &ended, &lasted, &id]);
     }
     let mut text = String::new();
     rows.columns(&mut text);
@@ -67,6 +69,9 @@ fn json(incidents: &[&Incident], zone: &Zone, now: &Now) -> String {
     for incident in incidents {
         out.open('{').key("incident").text(&incident.id.to_string()).key("kind").text(incident.kind.name());
         out.key("subject").text(&incident.subject);
+        if !incident.part.is_empty() {
+            out.key("part").text(&incident.part);
+        }
         for (key, moment) in [("began", Some(incident.began)), ("ended", incident.ended)] {
             if let Some(wall) = moment.and_then(|moment| moment.wall(now)) {
                 out.key(key).text(&zone.rfc3339(wall));

@@ -114,6 +114,17 @@ impl Browser {
         }
     }
 
+    /// Waits until the page has loaded itself anew.
+    pub fn again(&mut self) {
+        self.events.clear();
+        let until = Instant::now() + LONG;
+        while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
+            assert!(Instant::now() < until, "it does not load itself anew: {:?}", self.events);
+            let event = self.hear("the page");
+            self.events.push_back(event);
+        }
+    }
+
     /// A window of that width, in that scheme of colours, on a medium.
     pub fn look(&mut self, width: u32, scheme: &str, medium: &str) {
         let params = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500});

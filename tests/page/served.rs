@@ -25,7 +25,7 @@ fn row_with(web: SocketAddr, host: &str, part: &str) -> String {
     })
 }
 
-fn start(dir: &TempDir) -> (Daemon, SocketAddr, SocketAddr) {
+pub fn start(dir: &TempDir) -> (Daemon, SocketAddr, SocketAddr) {
     let mut daemon = Daemon::start(dir.path(), CONFIG);
     let line = daemon.wait_line("ready");
     let after = |word: &str| {

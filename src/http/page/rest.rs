@@ -176,7 +176,11 @@ impl Page<'_> {
         let now = &self.status.now;
         for incident in self.incidents.iter().rev().take(MAX_PAST) {
             out.raw("<tr><th scope=row>").text(self.words().kind(incident.kind)[0]).raw("</th><td class=c>");
-            out.tag("bdi", &incident.subject).raw("</td><td>");
+            out.tag("bdi", &incident.subject);
+            if !incident.part.is_empty() {
+                out.tag("small", &incident.part);
+            }
+            out.raw("</td><td>");
             self.time(out, &incident.began);
             out.raw("</td><td class=b>");
             let so_far = || Some(millis(now.tick.since(incident.began.tick(now)?)));
