@@ -4,9 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests start threads, read clocks and dial")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
 #[path = "page/browser.rs"]
 mod browser;
+mod common;
 #[path = "page/scene.rs"]
 mod scene;
 #[path = "page/served.rs"]
@@ -50,8 +50,11 @@ fn tags(html: &str) -> Vec<&str> {
 fn what_strangers_say_is_never_markup() {
     for language in [Language::En, Language::Zh] {
         let html = Scene::hostile().html(language);
-        assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&gt;&lt;img src=//evil"), "it is shown as text");
-        assert!(!html.contains(|c| matches!(c, '\u{202e}' | '\u{0}')));
+        assert!(
+            html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&gt;&lt;img src=//evil"),
+            "it is shown as text"
+        );
+        assert!(!html.contains(['\u{202e}', '\u{0}']));
         let mut open = Vec::new();
         for tag in tags(&html) {
             let mut words = Vec::new();
@@ -136,10 +139,13 @@ fn every_part_speaks_both_languages() {
         (">Jobs", ">任务"),
         (">Alert channels", ">告警通道"),
         (">Recent incidents", ">最近事件"),
+        ("release <b>2026-11-21 19:03:00 +08:00</b> (in 3 min)", "释放 <b>2026-11-21 19:03:00 +08:00</b>（3 分钟后）"),
+        ("offline</span>", "失联</span>"),
+        ("2 of 3 work", "共 3 个，2 个正常"),
         ("silenced", "已静默"),
         ("to be reclaimed", "将被回收"),
         ("told 46 min ago", "46 分钟前已通知"),
-        ("2026-11-21: 47 min down", "2026-11-21: 47 分钟 离线"),
+        ("2026-11-21: 47 min down", "2026-11-21: 中断 47 分钟"),
         ("because of <bdi>db@aliyun", "起因：<bdi>db@aliyun"),
     ] {
         assert!(english.contains(one), "{one}");
@@ -160,7 +166,9 @@ fn folder() -> PathBuf {
 fn browser() -> Option<Browser> {
     let Some(program) = browser::find() else {
         assert!(std::env::var_os("IC_NO_SKIP").is_none(), "no browser");
-        eprintln!("SKIPPED: nobody looks at the page: install chromium-headless-shell, or name a Chromium in IC_CHROMIUM");
+        eprintln!(
+            "SKIPPED: nobody looks at the page: install chromium-headless-shell, or name a Chromium in IC_CHROMIUM"
+        );
         return None;
     };
     Some(Browser::start(&program))
@@ -221,7 +229,8 @@ fn in_a_real_browser() {
             let dark = back.as_str().is_some_and(|colour| colour.starts_with("rgb(17,"));
             assert_eq!(dark, scheme == "dark", "{what}: {back}");
             browser.picture(&folder.join(format!("{what}.png")));
-            let asked: Vec<String> = browser.requests().into_iter().filter(|asked| !asked.starts_with("data:")).collect();
+            let asked: Vec<String> =
+                browser.requests().into_iter().filter(|asked| !asked.starts_with("data:")).collect();
             assert_eq!(asked, [&*url], "{what} asks for more");
             assert_eq!(browser.complaints(), Vec::<String>::new(), "{what}");
             assert_eq!(browser.value(OWN_RULES), serde_json::json!([]), "{what}");
@@ -248,12 +257,17 @@ fn served_to_a_real_browser() {
     assert_eq!(asked, [&*url]);
     assert_eq!(browser.complaints(), Vec::<String>::new());
     // What the policy is for.
-    browser.value("document.body.insertAdjacentHTML('beforeend', '<img src=//127.0.0.1:9/x><p style=color:red onclick=x()>'); 0");
+    browser.value(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=//127.0.0.1:9/x><p style=color:red onclick=x()>'); 0",
+    );
     let refused = common::wait_for("the policy's word", || {
         browser.value("0");
         Some(browser.complaints()).filter(|complaints| complaints.len() >= 2)
     });
-    assert!(refused.iter().all(|complaint| complaint.contains("Content Security Policy") || complaint.contains("csp")), "{refused:#?}");
+    assert!(
+        refused.iter().all(|complaint| complaint.contains("Content Security Policy") || complaint.contains("csp")),
+        "{refused:#?}"
+    );
     browser.again();
     assert!(daemon.stop().success());
 }

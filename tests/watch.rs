@@ -119,7 +119,9 @@ fn it_outlives_the_daemon_and_ends_with_the_last_state() {
     signal("TERM", second.child.id());
     assert_eq!(second.end().0, Some(2));
     // It comes back, and something is down.
-    let expects = CONFIG.replace("listen", "expect = [\"nas@home\"]\nlisten").replace("[keepalive.", "[keepalive]\nperiod = 0.2\n[keepalive.");
+    let expects = CONFIG
+        .replace("listen", "expect = [\"nas@home\"]\nlisten")
+        .replace("[keepalive.", "[keepalive]\nperiod = 0.2\n[keepalive.");
     let mut daemon = Daemon::start(dir.path(), &expects);
     daemon.ready();
     first.wait("nas@home  offline");

@@ -55,6 +55,12 @@ pub struct Days {
     dirty: bool,
 }
 
+impl Default for Days {
+    fn default() -> Days {
+        Days::new(&Zone::utc())
+    }
+}
+
 impl Days {
     /// Nobody was ever down. Days are those of `zone`.
     pub fn new(zone: &Zone) -> Days {

@@ -52,7 +52,7 @@ pub fn page(site: &Site, request: &Request<'_>) -> Response {
     let page = site.cached(KEY, &mut || {
         let incidents = lock(&answers.history).of("").into_iter().cloned().collect();
         let language = answers.reloader.parts().plan().map_or(Language::En, |plan| plan.language);
-        let days = &*answers.days;
+        let days = &*site.days;
         let page = answers.show(&mut |status| Page { status, language, days, incidents: &incidents }.html());
         Response::new(200, "text/html; charset=utf-8", page).with("Content-Security-Policy", policy())
     });
@@ -131,18 +131,18 @@ impl Page<'_> {
         // How many, whether that is bad, and the words for one, for several, in Chinese.
         let troubles = [
             (usize::from(notice), true, ["this machine will be reclaimed"; 2], "本机将被回收"),
-            (hosts, true, ["{} host is down", "{} hosts are down"], "{} 台主机离线"),
+            (hosts, true, ["{} host is down", "{} hosts are down"], "{} 台主机失联"),
             (probes, true, ["{} probe fails", "{} probes fail"], "{} 项探测失败"),
             (high, false, ["{} resource runs short", "{} resources run short"], "{} 项资源紧张"),
-            (
-                usize::from(spot.is_some() && !notice),
-                false,
-                ["reclaim notices cannot be read"; 2],
-                "无法读取回收通知",
-            ),
+            (usize::from(spot.is_some() && !notice), false, ["reclaim notices cannot be read"; 2], "无法读取回收通知"),
             (channels, false, ["{} channel has trouble", "{} channels have trouble"], "{} 个通道异常"),
             (monitors, false, ["{} monitor does not answer", "{} monitors do not answer"], "{} 个监控端无应答"),
-            (server, false, ["{} address cannot be listened on", "{} addresses cannot be listened on"], "{} 个监听地址异常"),
+            (
+                server,
+                false,
+                ["{} address cannot be listened on", "{} addresses cannot be listened on"],
+                "{} 个监听地址异常",
+            ),
             (usize::from(queue), false, ["the queue of jobs does not answer"; 2], "任务队列无应答"),
             (usize::from(status.desk.unwritable.is_some()), false, ["state cannot be saved"; 2], "状态无法保存"),
         ];
@@ -190,7 +190,12 @@ impl Page<'_> {
 
     /// A section with its heading, and a number beside it. One that says little takes half of the width.
     fn section(out: &mut Html, id: &str, name: &'static str, count: usize, half: bool) {
-        out.raw(if half { "<section class=half aria-labelledby=" } else { "<section aria-labelledby=" }).raw(id).raw("><h2 id=").raw(id).raw(">").raw(name);
+        out.raw(if half { "<section class=half aria-labelledby=" } else { "<section aria-labelledby=" })
+            .raw(id)
+            .raw("><h2 id=")
+            .raw(id)
+            .raw(">")
+            .raw(name);
         if count > 0 {
             out.raw(" <small>").number(count).raw("</small>");
         }
@@ -226,10 +231,6 @@ impl Page<'_> {
             return self.say("just now", "刚刚").to_owned();
         }
         self.words().distance[1].replace("{time}", &self.words().span(span))
-    }
-
-    fn span_secs(&self, secs: u64) -> String {
-        self.words().span(Duration::from_secs(secs))
     }
 
     /// A point in time to the minute, by the local clock; the footer says which that is.

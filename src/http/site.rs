@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::{self, Tick};
 use crate::http::agents::desk::Desk;
+use crate::http::days::Days;
 use crate::http::{HttpPlan, Response};
 use crate::run::answers::Answers;
 use crate::run::threads::lock;
@@ -18,6 +19,8 @@ pub const FRESH: Duration = Duration::from_secs(1);
 pub struct Site {
     answers: OnceLock<Answers>,
     plan: Mutex<Option<Arc<HttpPlan>>>,
+    /// Who was down when.
+    pub days: Arc<Mutex<Days>>,
     /// Answers that cost much, by the numbers of their routes.
     cache: Mutex<Vec<(usize, Tick, Arc<Response>)>>,
     /// Counts the turns of the watchdog.

@@ -51,9 +51,6 @@ pub struct Answers {
     pub callbacks: Arc<Callbacks>,
     /// The last incidents.
     pub history: Arc<Mutex<History>>,
-    /// Who was down when.
-    #[cfg(feature = "status")]
-    pub days: Arc<Mutex<crate::http::days::Days>>,
     /// The simulated outage that has not ended yet.
     pub simulated: Option<(Id, Tick)>,
 }

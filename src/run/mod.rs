@@ -171,17 +171,11 @@ impl Daemon {
     fn start(plan: Plan, source: Source, env: Env, zone: Zone) -> io::Result<Daemon> {
         let signals = Signals::new()?;
         let folder = plan.state_dir.display().to_string();
-        let opened = state::open(&plan.state_dir, &plan.runtime_dir)
-            .map_err(|error| io::Error::other(format!("{folder}: {error}")))?;
-        if opened.in_memory && opened.unwritable.is_none() {
-            log::warn!("{folder}: in memory, alerts and roster do not survive a reboot");
-        }
         let now = clock::now();
-        let loaded = load(&plan.state_dir, &SMALL_STATES, restore::is_shard);
+        let (folders, unwritable, loaded) = open(&plan, &folder)?;
         let (to_desk, inbox) = sync_channel(DESK_QUEUE);
         let board = board(&plan, &loaded, &to_desk, &zone, &now);
         let stop = Stop::default();
-        let folders = Folders { state: plan.state_dir.clone(), runtime: plan.runtime_dir.clone(), lock: opened.lock };
         let (to_store, store) = store::start(folders, to_desk.clone())?;
         let resolver = Arc::new(Resolver::default());
         let carry = Arc::new(Carry::default());
@@ -193,9 +187,8 @@ impl Daemon {
         let (notices, delivered) = restore::spot(&loaded);
         let history = Arc::new(Mutex::new(restore::history(&loaded)));
         #[cfg(feature = "status")]
-        let days = Arc::new(Mutex::new(restore::days(&loaded, &zone)));
-        let told = loaded.small(monitors::STATE_NAME).map(|small| &*small.json);
-        let run = Me::new(&identity(&plan.name))?.with(&plan.state_dir, Monitors::new(&board, told));
+        let site = restore::site(&loaded, &zone);
+        let run = me(&plan, &loaded, &board)?;
         let rejected = loaded.json(reload::STATE_NAME);
         let taken = carry.clone();
         let desk = desk::start(desk::Parts {
@@ -206,11 +199,11 @@ impl Daemon {
             channels: parts::channels(&plan.channels, &resolver, &zone, &stop),
             history: history.clone(),
             #[cfg(feature = "status")]
-            days: days.clone(),
+            days: site.days.clone(),
             restored: loaded.outbox,
             standings: loaded.channels,
             folder: folder.clone(),
-            unwritable: opened.unwritable,
+            unwritable,
             stop: stop.clone(),
             status: desk_status.clone(),
             delivered: Box::new(move |id| taken.delivered(id)),
@@ -231,12 +224,8 @@ impl Daemon {
             seat: Arc::default(),
             signs: Signs { turns: Arc::default(), every: notify::watchdog_every() },
             #[cfg(feature = "status")]
-            days: days.clone(),
-            #[cfg(feature = "status")]
-            site: Arc::default(),
+            site: site.clone(),
         };
-        #[cfg(feature = "status")]
-        let site = base.site.clone();
         let control = plan.control.clone();
         let mut parts = Parts::new(base, run);
         #[cfg(feature = "jobs")]
@@ -253,16 +242,13 @@ impl Daemon {
             to_desk: ask.clone(),
             callbacks: callbacks.clone(),
             history: history.clone(),
-            #[cfg(feature = "status")]
-            days: days.clone(),
             folder: folder.clone(),
             simulated: None,
         };
         #[cfg(feature = "status")]
         site.open(answers());
-        let mut threads = vec![store, desk];
         let (control, thread) = start_control(&control, answers(), &stop).unzip();
-        threads.extend(thread);
+        let threads = [Some(store), Some(desk), thread].into_iter().flatten().collect();
         Ok(Daemon { stop, signals, board, reloader, threads, control, ready })
     }
 
@@ -345,6 +331,24 @@ impl Signals {
         }
         self.again.store(true, Ordering::SeqCst);
     }
+}
+
+/// The state directory with what the last run left there, and why it cannot be written to, if it cannot.
+fn open(plan: &Plan, folder: &str) -> io::Result<(Folders, Option<String>, Loaded)> {
+    let opened = state::open(&plan.state_dir, &plan.runtime_dir)
+        .map_err(|error| io::Error::other(format!("{folder}: {error}")))?;
+    if opened.in_memory && opened.unwritable.is_none() {
+        log::warn!("{folder}: in memory, alerts and roster do not survive a reboot");
+    }
+    let loaded = load(&plan.state_dir, &SMALL_STATES, restore::is_shard);
+    let folders = Folders { state: plan.state_dir.clone(), runtime: plan.runtime_dir.clone(), lock: opened.lock };
+    Ok((folders, opened.unwritable, loaded))
+}
+
+/// This host, as its beats show it.
+fn me(plan: &Plan, loaded: &Loaded, board: &Arc<Board>) -> io::Result<Me> {
+    let told = loaded.small(monitors::STATE_NAME).map(|small| &*small.json);
+    Ok(Me::new(&identity(&plan.name))?.with(&plan.state_dir, Monitors::new(board, told)))
 }
 
 /// The roster as the last run left it, with what is to be told of the end of that run.

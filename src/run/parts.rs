@@ -78,9 +78,6 @@ pub struct Base {
     pub seat: Arc<()>,
     /// Who is shown that the watchdog turns.
     pub signs: Signs,
-    /// Who was down when.
-    #[cfg(feature = "status")]
-    pub days: Arc<Mutex<crate::http::days::Days>>,
     /// What HTTP requests are answered from.
     #[cfg(feature = "status")]
     pub site: Arc<crate::http::Site>,
@@ -253,7 +250,7 @@ impl Parts {
         (self.me, self.zone) = (me, zone);
         #[cfg(feature = "status")]
         if rezoned {
-            lock(&self.base.days).follow(&self.zone);
+            lock(&self.base.site.days).follow(&self.zone);
         }
         let server = old.as_mut().map(|old| old.server.take());
         let served = self.serve(server, plan.server.as_mut(), renamed || rezoned || self.lacking, said);

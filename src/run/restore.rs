@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+#[cfg(feature = "status")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::history::{self, History};
@@ -13,7 +15,7 @@ use crate::clock::Now;
 use crate::config::Plan;
 use crate::event::{Event, Field, Id, Kind, Moment};
 #[cfg(feature = "status")]
-use crate::http::days::Days;
+use crate::http::{Site, days::Days};
 use crate::json;
 use crate::keepalive::host::Shard;
 use crate::keepalive::roster::Roster;
@@ -24,6 +26,8 @@ use crate::run::board::Board;
 use crate::run::load::Loaded;
 #[cfg(feature = "status")]
 use crate::run::parts::DAYS_STATE;
+#[cfg(feature = "status")]
+use crate::run::threads::lock;
 use crate::spot;
 #[cfg(feature = "status")]
 use crate::zone::Zone;
@@ -109,14 +113,16 @@ pub fn history(loaded: &Loaded) -> History {
     })
 }
 
-/// Who was down when.
+/// What HTTP requests are answered from, with who was down when.
 #[cfg(feature = "status")]
-pub fn days(loaded: &Loaded, zone: &Zone) -> Days {
-    let Some(small) = loaded.small(DAYS_STATE) else { return Days::new(zone) };
-    Days::read(small, zone).unwrap_or_else(|| {
+pub fn site(loaded: &Loaded, zone: &Zone) -> Arc<Site> {
+    let site = Site::default();
+    let days = loaded.small(DAYS_STATE).map(|small| Days::read(small, zone));
+    if let Some(None) = days {
         log::warn!("days.json: damaged, the days begin anew");
-        Days::new(zone)
-    })
+    }
+    *lock(&site.days) = days.flatten().unwrap_or_else(|| Days::new(zone));
+    Arc::new(site)
 }
 
 /// Tells which files were damaged, if any were.

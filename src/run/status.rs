@@ -128,8 +128,7 @@ impl Status<'_> {
         Some(format!("{why}; {} alerts in memory only", self.desk.unsaved))
     }
 
-    /// What else there is to say of the cloud; may be empty.
-    pub fn spot_detail(&self, state: &SpotState) -> String {
+    fn spot_detail(&self, state: &SpotState) -> String {
         let human = |wall: Option<Wall>| wall.map_or_else(|| "unknown time".to_owned(), |wall| self.zone.human(wall));
         match state {
             SpotState::Starting => "no good answer yet".to_owned(),

@@ -69,17 +69,17 @@ impl Browser {
         });
         let (events, session) = (VecDeque::new(), String::new());
         let mut browser = Browser { child, to, from, events, session, number: 0, _profile: profile };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let params = json!({"targetId": target["targetId"], "flatten": true});
-        browser.session = browser.call("Target.attachToTarget", params)["sessionId"].as_str().unwrap().to_owned();
+        browser.session = browser.call("Target.attachToTarget", &params)["sessionId"].as_str().unwrap().to_owned();
         for domain in ["Page", "Network", "Runtime", "Log"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         browser
     }
 
     /// One command and its result.
-    pub fn call(&mut self, method: &str, params: Value) -> Value {
+    pub fn call(&mut self, method: &str, params: &Value) -> Value {
         self.number += 1;
         let mut message = json!({"id": self.number, "method": method, "params": params});
         if !self.session.is_empty() {
@@ -105,7 +105,7 @@ impl Browser {
     /// Loads a page and waits until it is there.
     pub fn open(&mut self, url: &str) {
         self.events.clear();
-        self.call("Page.navigate", json!({"url": url}));
+        self.call("Page.navigate", &json!({"url": url}));
         let until = Instant::now() + LONG;
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             assert!(Instant::now() < until, "{url} does not load: {:?}", self.events);
@@ -128,15 +128,15 @@ impl Browser {
     /// A window of that width, in that scheme of colours, on a medium.
     pub fn look(&mut self, width: u32, scheme: &str, medium: &str) {
         let params = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500});
-        self.call("Emulation.setDeviceMetricsOverride", params);
+        self.call("Emulation.setDeviceMetricsOverride", &params);
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.call("Emulation.setEmulatedMedia", json!({"media": medium, "features": features}));
+        self.call("Emulation.setEmulatedMedia", &json!({"media": medium, "features": features}));
     }
 
     /// The value of a JavaScript expression; a promise is waited for.
     pub fn value(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let result = self.call("Runtime.evaluate", params);
+        let result = self.call("Runtime.evaluate", &params);
         assert!(result["exceptionDetails"].is_null(), "{expression:.200}: {}", result["exceptionDetails"]);
         result["result"]["value"].clone()
     }
@@ -146,7 +146,7 @@ impl Browser {
         let size = self.value("[innerWidth, Math.min(6000, document.documentElement.scrollHeight)]");
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
         let params = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
-        let picture = self.call("Page.captureScreenshot", params);
+        let picture = self.call("Page.captureScreenshot", &params);
         let bytes = STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
         assert!(bytes.len() > 5000, "an empty picture: {} bytes", bytes.len());
         std::fs::write(file, bytes).unwrap();

@@ -123,7 +123,8 @@ impl Scene {
     pub fn well() -> Scene {
         let names = ["nas@home", "web-1@aliyun", "web-2@aliyun", "build@office", "router@cupboard", "pi@garden"];
         let notes = ["backup finished", "", "", "3 builds wait", "", ""];
-        let host = |(name, note): (&str, &str)| ((*name).into(), host(Standing::Up, 4000 + 900 * name.len() as i64, note));
+        let host =
+            |(name, note): (&str, &str)| ((*name).into(), host(Standing::Up, 4000 + 900 * name.len() as i64, note));
         let up = probe::State::Up;
         let mut scene = Scene {
             zone: Zone::load(Some("+08:00")).unwrap(),
@@ -186,7 +187,9 @@ impl Scene {
         add(&mut scene, "laptop@anna", host(Standing::Stopped, 9 * HOUR, ""));
         let unheard = Host { cause: Cause::Expected, readings: None, ..host(Standing::Offline, HOUR, "") };
         add(&mut scene, "camera@yard", unheard);
-        assert!(scene.silences.add("printer*", Lasts::Open, &NOW) && scene.silences.add("pi@garden", Lasts::Open, &NOW));
+        assert!(
+            scene.silences.add("printer*", Lasts::Open, &NOW) && scene.silences.add("pi@garden", Lasts::Open, &NOW)
+        );
         scene.happened(Kind::Offline, "db@aliyun", 47 * MINUTE, None);
         scene.happened(Kind::ProbeDown, "intranet", 3 * HOUR, None);
         scene.happened(Kind::Interrupt, ME, 2 * MINUTE, None);
@@ -195,17 +198,23 @@ impl Scene {
         let because = Some("db@aliyun".to_owned());
         let down = probe("reports", "http", "reports.example.com", probe::State::Down, "status 502, wanted 200");
         scene.probes.push(probe::Standing { because, ..down });
-        scene.probes.push(probe::Standing { last: None, took: None, ..probe("dns", "dns", "resolver", probe::State::Unknown, "") });
-        let high = resource::Standing { state: resource::State::High, value: "96 %".to_owned(), ..resource_of("disk /srv") };
+        scene.probes.push(probe::Standing {
+            last: None,
+            took: None,
+            ..probe("dns", "dns", "resolver", probe::State::Unknown, "")
+        });
+        let high =
+            resource::Standing { state: resource::State::High, value: "96 %".to_owned(), ..resource_of("disk /srv") };
         scene.resources.push(resource::Standing { host: "nas@home".to_owned(), ..high });
         scene.resources.push(resource::Standing { state: resource::State::Unknown, ..resource_of("temperature") });
-        scene.spot.as_mut().unwrap().state = SpotState::Notice {
-            until: Some(Wall(NOW.wall.0 + 3 * MINUTE)),
-            action: "release".to_owned(),
-            lead: None,
-        };
+        scene.spot.as_mut().unwrap().state =
+            SpotState::Notice { until: Some(Wall(NOW.wall.0 + 3 * MINUTE)), action: "release".to_owned(), lead: None };
         let why = "status 200: code 19024, Key Words Not Found".to_owned();
-        scene.desk.channels.push(channel("ops", ChannelState::Parked { why, until: NOW.tick + Duration::from_secs(3000) }, 4));
+        scene.desk.channels.push(channel(
+            "ops",
+            ChannelState::Parked { why, until: NOW.tick + Duration::from_secs(3000) },
+            4,
+        ));
         scene.monitors[0].failures = 4;
         scene.monitors[0].error = Some("connection timed out".to_owned());
         scene
@@ -253,7 +262,8 @@ impl Scene {
         let of_probe = kind == Kind::ProbeDown;
         let mut tell = |kind: Kind, when: i64| {
             let subject = if of_probe { ME } else { who };
-            let mut event = Event::new(kind, incident, subject, moment(when)).with(Field::Since, Fact::Time(moment(began)));
+            let mut event =
+                Event::new(kind, incident, subject, moment(when)).with(Field::Since, Fact::Time(moment(began)));
             if of_probe {
                 event = event.with_text(Field::Probe, who);
             }

@@ -46,7 +46,11 @@ fn a_host_comes_goes_and_is_remembered() {
     assert_eq!((first.header("refresh"), first.header("cache-control")), (Some("10"), Some("no-store")));
     let policy = first.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
-    assert!(first.text().contains("No host has been heard of yet.") && first.text().contains(&name), "{}", first.text());
+    assert!(
+        first.text().contains("No host has been heard of yet.") && first.text().contains(&name),
+        "{}",
+        first.text()
+    );
     assert_eq!(get(web, "/?hold", "").header("refresh"), None);
     let head = Asker::new(web).ask("HEAD", "/", &[], b"");
     assert_eq!((head.status, head.body.len()), (200, 0));

@@ -52,7 +52,7 @@ impl Daemon {
         let thread = start(Parts {
             history: Arc::default(),
             #[cfg(feature = "status")]
-            days: Arc::new(Mutex::new(crate::http::days::Days::new(&crate::zone::Zone::utc()))),
+            days: Arc::default(),
             callbacks: None,
             board: Arc::clone(&board),
             inbox,

@@ -44,7 +44,9 @@ fn shares_get_bars_and_columns_stay_columns() {
         ]
     );
     assert_eq!(lines[6], "ops      retrying  4       connection refused");
-    for (share, want) in [(0, ""), (1, ""), (2, "▏"), (50, "████"), (99, "███████▉"), (100, "████████"), (900, "████████")] {
+    for (share, want) in
+        [(0, ""), (1, ""), (2, "▏"), (50, "████"), (99, "███████▉"), (100, "████████"), (900, "████████")]
+    {
         assert_eq!(bar(share), want, "{share}");
     }
 }

@@ -1,7 +1,9 @@
 //! The last 90 days of a host or a probe, as a small picture.
 
-use super::html::Html;
+use std::time::Duration;
+
 use super::Page;
+use super::html::Html;
 use crate::json::decimal;
 
 /// Width of a day in the picture, and what of it is left empty.
@@ -44,8 +46,7 @@ impl Page<'_> {
             run = at + 1;
             let class = if down >= BAD { "class=d" } else { "class=o" };
             out.raw("<rect x=").number(at * STEP).raw(" width=3 height=20 ").raw(class).raw("><title>");
-            out.text(&self.day(days.len() - 1 - at)).raw(": ").text(&self.span_secs(down.into()));
-            out.raw(self.say(" down", " 离线")).raw("</title></rect>");
+            out.text(&self.day(days.len() - 1 - at)).raw(": ").text(&self.lost(down.into())).raw("</title></rect>");
         }
         if days.len() > run {
             rect(out, run, days.len() - run, "fill=url(#up) />");
@@ -55,21 +56,24 @@ impl Page<'_> {
         let said = match (bad, known, self.chinese()) {
             (0, 1, false) => "never down today".to_owned(),
             (0, _, false) => ["never down in ", &known.to_string(), " days"].concat(),
-            (0, _, true) => [&*known.to_string(), " 天内从未离线"].concat(),
-            (_, _, chinese) => {
-                let lost = self.span_secs(total - up);
-                [&*percent(up, total), " · ", &lost, if chinese { " 离线" } else { " down" }].concat()
-            }
+            (0, _, true) => [&*known.to_string(), " 天内无中断"].concat(),
+            _ => [&*percent(up, total), " · ", &self.lost(total - up)].concat(),
         };
         out.tag("small", &said);
+    }
+
+    fn lost(&self, secs: u64) -> String {
+        let [before, after] = if self.chinese() { ["中断 ", ""] } else { ["", " down"] };
+        [before, &self.words().span(Duration::from_secs(secs)), after].concat()
     }
 
     fn summary(&self, days: &[Option<u32>]) -> String {
         let (up, total, bad) = shares(days);
         let known = days.iter().filter(|day| day.is_some()).count().to_string();
-        let (percent, lost, bad) = (percent(up, total), self.span_secs(total - up), bad.to_string());
+        let (percent, lost, bad) =
+            (percent(up, total), self.words().span(Duration::from_secs(total - up)), bad.to_string());
         if self.chinese() {
-            return ["最近 ", &known, " 天在线 ", &percent, "，其中 ", &bad, " 天有离线，共 ", &lost].concat();
+            return ["最近 ", &known, " 天可用 ", &percent, "，", &bad, " 天有中断，共 ", &lost].concat();
         }
         match (&*bad, &*known) {
             ("0", "1") => "never down today".to_owned(),

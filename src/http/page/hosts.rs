@@ -18,10 +18,10 @@ impl Page<'_> {
         let hosts = |standing| status.hosts.iter().filter(|(_, host)| host.standing == standing).count();
         let probes = |state| status.probes.iter().filter(|probe| probe.state == state).count();
         let silenced = status.hosts.iter().filter(|(name, _)| status.is_silenced(name)).count();
-        out.raw("<ul class=sum>");
+        let mut sums = Html::default();
         for (count, name) in [
             (hosts(Standing::Up), self.say("hosts up", "台主机在线")),
-            (hosts(Standing::Offline), self.say("offline", "台离线")),
+            (hosts(Standing::Offline), self.say("offline", "台失联")),
             (hosts(Standing::Stopped), self.say("stopped", "台已停止")),
             (hosts(Standing::Reclaimed), self.say("reclaimed", "台已回收")),
             (silenced, self.say("silenced", "台已静默")),
@@ -29,10 +29,13 @@ impl Page<'_> {
             (probes(probe::State::Down), self.say("probes fail", "项探测失败")),
         ] {
             if count > 0 {
-                out.raw("<li><b>").number(count).raw("</b> ").raw(name).raw("</li>");
+                sums.raw("<li><b>").number(count).raw("</b> ").raw(name).raw("</li>");
             }
         }
-        out.raw("</ul>");
+        let sums = sums.into_string();
+        if !sums.is_empty() {
+            out.raw("<ul class=sum>").raw(&sums).raw("</ul>");
+        }
     }
 
     /// Trouble first, then by name.
@@ -100,7 +103,7 @@ impl Page<'_> {
         match host.standing {
             Standing::Up if is_announced(host) => ("warn", self.say("to be reclaimed", "将被回收")),
             Standing::Up => ("good", self.say("up", "在线")),
-            Standing::Offline => ("bad", self.say("offline", "离线")),
+            Standing::Offline => ("bad", self.say("offline", "失联")),
             Standing::Stopped => ("rest", self.say("stopped", "已停止")),
             Standing::Reclaimed => ("rest", self.say("reclaimed", "已回收")),
         }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::html::Html;
 use super::{MAX_ROWS, Page};
-use crate::clock::millis;
-use crate::event::Phase;
+use crate::clock::{Wall, millis};
+use crate::event::{Field, Kind, Phase};
 use crate::order::order;
 use crate::resource::State;
-use crate::run::status::{channel_words, spot_words};
+use crate::run::status::channel_words;
 use crate::spot::tracker::SpotState;
 
 /// Incidents that are shown.
@@ -28,12 +28,38 @@ impl Page<'_> {
         };
         out.raw("<p>");
         Self::state(out, class, word);
-        let detail = self.status.spot_detail(&spot.state);
-        // Before the first answer the word says it all.
-        if !detail.is_empty() && spot_words(&spot.state).0 != "starting" {
-            out.raw(" ").text(&self.words().phrase(&detail));
+        out.raw(" ");
+        match &spot.state {
+            SpotState::Starting | SpotState::Quiet => {}
+            SpotState::Notice { until, action, lead } | SpotState::Expected { until, action, lead, .. } => {
+                out.text(&self.words().fact(Field::Action, action)).raw(" ");
+                if let Some(until) = until {
+                    self.deadline(out, *until);
+                } else if let Some(lead) = lead {
+                    out.raw(self.words().label(Kind::Interrupt, Field::Lead)).raw(self.words().colon);
+                    out.text(&self.words().span(*lead));
+                }
+            }
+            SpotState::Blind { since, why } => {
+                out.raw(self.say("since ", "自 "));
+                self.time(out, since);
+                out.raw(self.words().colon).text(&self.words().phrase(why));
+            }
         }
         out.raw("</p><p class=of>").raw(spot.cloud.name()).raw(" ").tag("bdi", &spot.identity).raw("</p></section>");
+    }
+
+    /// When the cloud will act, and how far off that is.
+    fn deadline(&self, out: &mut Html, until: Wall) {
+        let now = self.status.now.wall;
+        out.raw("<b>").text(&self.status.zone.human(until)).raw("</b>");
+        if now.is_set() {
+            let left = until.0.saturating_sub(now.0);
+            let span = self.words().span(Duration::from_millis(left.unsigned_abs()));
+            let [open, close] = self.words().brackets;
+            let far = self.words().distance[usize::from(left < 0)].replace("{time}", &span);
+            out.raw(open).text(&far).raw(close);
+        }
     }
 
     /// Those that run short, the others as a number.
@@ -46,11 +72,8 @@ impl Page<'_> {
         let high = count(State::High);
         Self::section(out, "resources", self.say("Resources", "资源"), 0, high == 0);
         if high > 0 {
-            let names = if self.chinese() {
-                ["主机", "资源", "当前值", ""]
-            } else {
-                ["Host", "Resource", "Value", ""]
-            };
+            let names =
+                if self.chinese() { ["主机", "资源", "当前值", ""] } else { ["Host", "Resource", "Value", ""] };
             Self::head(out, names);
             let key = |index: usize| (all[index].state != State::High, &all[index].host, &all[index].resource);
             let sorted = order(all.len(), &|a, b| key(a) < key(b));
@@ -77,11 +100,12 @@ impl Page<'_> {
     /// How many there are, and who runs them.
     pub(super) fn jobs(&self, out: &mut Html) {
         let queue = self.status.queue.as_ref();
-        if self.status.jobs.is_none() && queue.is_none() {
+        let jobs = self.status.jobs.as_ref().filter(|jobs| jobs.running + jobs.waiting + jobs.failed > 0);
+        if jobs.is_none() && queue.is_none() {
             return;
         }
         Self::section(out, "jobs", self.say("Jobs", "任务"), 0, true);
-        if let Some(jobs) = &self.status.jobs {
+        if let Some(jobs) = jobs {
             out.raw("<p>").number(jobs.running).raw(self.say(" running, ", " 项运行中，")).number(jobs.waiting);
             out.raw(self.say(" waiting, ", " 项等待，")).number(jobs.failed);
             out.raw(self.say(" failed in the last day", " 项在一天内失败")).raw("</p>");
@@ -156,8 +180,14 @@ impl Page<'_> {
             out.raw(" <b>").text(&channel.name).raw("</b>: ").text(&self.words().phrase(problem));
             out.raw(self.say("; alerts waiting: ", "；待发告警：")).number(channel.queued).raw("</p>");
         }
-        out.raw("<p class=of>").number(well).raw(self.say(" of ", " 个正常，共 ")).number(all.len());
-        out.raw(self.say(" work", " 个")).raw("</p></section>");
+        out.raw("<p class=of>");
+        match (all.len(), self.chinese()) {
+            (1, false) if well == 1 => drop(out.raw("It works")),
+            (count, false) if well == count => drop(out.raw("All ").number(count).raw(" work")),
+            (count, false) => drop(out.number(well).raw(" of ").number(count).raw(" work")),
+            (count, true) => drop(out.raw("共 ").number(count).raw(" 个，").number(well).raw(" 个正常")),
+        }
+        out.raw("</p></section>");
     }
 
     /// The newest first.
@@ -167,11 +197,8 @@ impl Page<'_> {
             out.tag("p", self.say("None yet.", "暂无。")).raw("</section>");
             return;
         }
-        let [what, who, began, lasted] = if self.chinese() {
-            ["事件", "对象", "开始", "持续"]
-        } else {
-            ["What", "Who", "Began", "Lasted"]
-        };
+        let [what, who, began, lasted] =
+            if self.chinese() { ["事件", "对象", "开始", "持续"] } else { ["What", "Who", "Began", "Lasted"] };
         Self::head(out, [what, who, began, lasted]);
         let now = &self.status.now;
         for incident in self.incidents.iter().rev().take(MAX_PAST) {
