@@ -70,7 +70,10 @@ pub fn proxy(text: &str) -> Result<bool, &'static str> {
 }
 
 /// Host without brackets, and port.
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
+///
+/// # Errors
+/// When there is no host, or garbage where the port should be.
+pub fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or("a bracket is missing after the IPv6 address")?;

@@ -1,15 +1,27 @@
 //! Looks once, on a thread that may block: each look ends within its deadline.
 
+mod tcp;
+
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::clean::clean;
+use crate::callback::exec::is_passing;
+use crate::clock::tick;
 use crate::probe::what::What;
 use crate::resolve::Resolver;
+use crate::run::threads::Stop;
+
+/// Bytes of [`Outcome::detail`].
+const MAX_DETAIL: usize = 200;
 
 /// What it takes to look.
 pub struct Tools {
     /// Names.
     pub resolver: Arc<Resolver>,
+    /// The end of the daemon: a program that runs then is killed.
+    pub stop: Stop,
 }
 
 /// What was seen.
@@ -23,8 +35,29 @@ pub struct Outcome {
     pub detail: String,
 }
 
+/// What a look finds: as [`Outcome::good`] and [`Outcome::detail`], the text in any shape.
+type Seen = (Option<bool>, String);
+
+fn bad(why: impl Into<String>) -> Seen {
+    (Some(false), why.into())
+}
+
 /// Looks at `what`; takes no longer than `timeout`.
 pub fn look(what: &What, tools: &Tools, timeout: Duration) -> Outcome {
-    let _ = (what, tools, timeout);
-    Outcome { good: None, took: Duration::ZERO, detail: String::new() }
+    let begun = tick();
+    let (mut good, mut detail) = match what {
+        What::Tcp { host, port } => tcp::look(host, *port, &tools.resolver, begun + timeout),
+    };
+    let took = tick().since(begun);
+    if good == Some(false)
+        && let Some(why) = want()
+    {
+        (good, detail) = (None, why);
+    }
+    Outcome { good, took, detail: clean(detail.trim(), MAX_DETAIL) }
+}
+
+/// What this machine has run out of, if it has. A library that could not open a socket does not say why.
+fn want() -> Option<String> {
+    File::open("/dev/null").err().filter(is_passing).map(|error| error.to_string())
 }

@@ -5,7 +5,7 @@
 pub enum What {
     /// A TCP connection can be made.
     Tcp {
-        /// The host: a name or an address.
+        /// The host: a name or an address without brackets.
         host: String,
         /// The port.
         port: u16,
@@ -23,7 +23,13 @@ impl What {
     /// What it looks at, for people: of a URL no more than the host.
     pub fn target(&self) -> String {
         match self {
-            What::Tcp { host, port } => [host, ":", &port.to_string()].concat(),
+            What::Tcp { host, port } => place(host, *port),
         }
     }
+}
+
+/// `host:port`, in brackets what would read like a part of it.
+fn place(host: &str, port: u16) -> String {
+    let [open, close] = if host.contains(':') { ["[", "]"] } else { ["", ""] };
+    [open, host, close, ":", &port.to_string()].concat()
 }
