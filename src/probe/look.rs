@@ -1,5 +1,7 @@
 //! Looks once, on a thread that may block: each look ends within its deadline.
 
+pub mod file;
+pub mod process;
 mod tcp;
 
 use std::fs::File;
