@@ -218,7 +218,7 @@ fn whole(mut root: Table<'_>) -> Plan {
     let agent = agent::agent(&mut root, &beats.clients);
     #[cfg(feature = "jobs")]
     let jobs = job::jobs(&mut root, beats.server.as_ref());
-    let probes = probe::probes(&mut root);
+    let probes = probe::probes(&mut root, beats.server.is_some());
     let resource = resource::resource(&mut root);
     #[cfg(feature = "status")]
     let http = http::http(&mut root);

@@ -227,17 +227,23 @@ fn fits(host: &Host, notice: &Notice) -> bool {
     }
     let ends = matches!(
         notice.kind,
-        Kind::InterruptWithdrawn | Kind::RebalanceOver | Kind::MaintenanceOver | Kind::Seeing | Kind::NoticeDropped
+        Kind::InterruptWithdrawn
+            | Kind::RebalanceOver
+            | Kind::MaintenanceOver
+            | Kind::Seeing
+            | Kind::NoticeDropped
+            | Kind::ProbeUp
+            | Kind::ResourceNormal
     );
     let mut own = host.carried.iter().filter(|carried| carried.incident == notice.incident).peekable();
     ends && own.peek().is_some() && own.all(|carried| carried.kind.phase() != Phase::End)
 }
 
-/// How many beginnings there may be with one of `kind`, if that is the beginning of something that a cloud says.
+/// How many beginnings there may be with one of `kind`, if that is the beginning of something that hosts carry.
 fn limit(kind: Kind) -> Option<usize> {
     match kind {
         Kind::Interrupt => Some(MAX_CARRIED),
-        Kind::Rebalance | Kind::Maintenance | Kind::Blind => Some(MAX_LESSER),
+        Kind::Rebalance | Kind::Maintenance | Kind::Blind | Kind::ProbeDown | Kind::ResourceHigh => Some(MAX_LESSER),
         _ => None,
     }
 }
@@ -246,8 +252,9 @@ fn begun(host: &Host) -> usize {
     host.carried.iter().filter(|carried| carried.kind.phase() != Phase::End).count()
 }
 
-/// Takes in a carried event; true if there is something new to save. Only what a cloud says is carried, and an end only
-/// after what it ends: a host cannot end another's incident. `new`: it may be one that was not heard of before.
+/// Takes in a carried event; true if there is something new to save. Only what a cloud, probes and readings say is
+/// carried, and an end only after what it ends: a host cannot end another's incident. `new`: it may be one that was not
+/// heard of before.
 pub fn take_in(host: &mut Host, notice: &Notice, new: bool, now: &Now) -> bool {
     let left = notice.left.filter(|left| left.unsigned_abs() <= MAX_SPAN.unsigned_abs());
     let deadline = left.map(|left| Tick(now.tick.0 + left));

@@ -122,6 +122,14 @@ impl Passive {
         if good.is_empty() { Vec::new() } else { bad }
     }
 
+    /// How it went with `addresses` since then, if any of them was used: well if one answered.
+    pub fn since(&self, addresses: &[SocketAddr], then: Tick) -> Option<bool> {
+        let used = |entry: &&Entry| addresses.contains(&entry.address) && entry.used > then;
+        let mut used = self.entries.iter().filter(used).peekable();
+        used.peek()?;
+        Some(used.any(|entry| entry.answered.is_some_and(|answered| answered > then)))
+    }
+
     fn find(&self, address: SocketAddr, now: Tick) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.address == address && now.since(entry.used) < IDLE)
     }
@@ -168,6 +176,18 @@ mod tests {
         assert_eq!(record.passed_over(&all[..1], at(5)), [], "a lonely address is never passed over");
         play(&mut record, &[(1, 70, true), (1, 71, true)]);
         assert_eq!(order_at(&record, 72), (vec![1, 2, 3], 3));
+    }
+
+    #[test]
+    fn how_it_went_since_then() {
+        let mut record = Passive::default();
+        let since = |record: &Passive, then: i64| record.since(&[address(1), address(2)], at(then));
+        play(&mut record, &[(3, 1, true)]);
+        assert_eq!(since(&record, 0), None, "another's");
+        play(&mut record, &[(1, 1, false), (1, 2, false)]);
+        assert_eq!((since(&record, 1), since(&record, 2)), (Some(false), None));
+        play(&mut record, &[(2, 3, true), (1, 4, false)]);
+        assert_eq!((since(&record, 2), since(&record, 3)), (Some(true), Some(false)));
     }
 
     #[test]

@@ -20,6 +20,13 @@ impl What {
         }
     }
 
+    /// Whom it connects to, if it does: host and port.
+    pub fn address(&self) -> Option<(&str, u16)> {
+        match self {
+            What::Tcp { host, port } => Some((host, *port)),
+        }
+    }
+
     /// What it looks at, for people: of a URL no more than the host.
     pub fn target(&self) -> String {
         match self {

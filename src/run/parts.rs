@@ -174,7 +174,6 @@ impl Parts {
         }
     }
 
-    #[cfg_attr(not(feature = "status"), expect(dead_code, reason = "its callers come next"))]
     /// What the last run left under `name`; only the first caller gets it.
     fn take_left(&mut self, name: &str) -> Option<Small> {
         let at = self.left.iter().position(|(known, _)| known == name)?;

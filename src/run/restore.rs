@@ -28,9 +28,9 @@ use crate::run::load::Loaded;
 use crate::run::parts::DAYS_STATE;
 #[cfg(feature = "status")]
 use crate::run::threads::lock;
-use crate::spot;
 #[cfg(feature = "status")]
 use crate::zone::Zone;
+use crate::{probe, spot};
 
 /// How long after an event the start of its callbacks is made up for, if the daemon ended in between.
 const FRESH: Duration = Duration::from_secs(300);
@@ -93,15 +93,16 @@ pub fn fresh(loaded: &Loaded, now: &Now) -> Vec<(u64, Event)> {
     fresh
 }
 
-/// The state of the notices, and which of those that stand were taken by a channel.
+/// The state of the notices; and what beats carry of those and of the probes, as far as a channel took it.
 pub fn spot(loaded: &Loaded) -> (Option<String>, Vec<Id>) {
-    let Some(small) = loaded.small(spot::STATE_NAME) else { return (None, Vec::new()) };
-    let mut delivered = spot::tracker::standing(&small.json);
+    let notices = loaded.small(spot::STATE_NAME).map(|small| small.json.clone());
+    let mut delivered = notices.as_deref().map(spot::tracker::standing).unwrap_or_default();
+    delivered.extend(loaded.json(probe::STATE_NAME).iter().flat_map(probe::book::ids));
     delivered.retain(|id| {
         let waits = loaded.outbox.records.iter().any(|record| record.event.id == *id);
         !waits && loaded.outbox.finished.contains(*id)
     });
-    (Some(small.json.clone()), delivered)
+    (notices, delivered)
 }
 
 /// The last incidents.

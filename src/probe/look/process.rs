@@ -66,7 +66,7 @@ fn is_called(name: &str, folder: &Path) -> io::Result<bool> {
     let program = line.split(|byte| *byte == 0).next().unwrap_or_default();
     let program = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     // A kernel thread has no command line: as much of its name as there is must do.
-    Ok(program == name.as_bytes() || (line.is_empty() && comm == &name.as_bytes()[..name.len().min(MAX_COMM)]))
+    Ok(program == name.as_bytes() || (line.is_empty() && comm == name.as_bytes()[..name.len().min(MAX_COMM)]))
 }
 
 fn by_file(file: &Path, proc: &Path) -> io::Result<Seen> {

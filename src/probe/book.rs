@@ -1,0 +1,305 @@
+//! All probes and pings, with what is known of them and what people were told: pure.
+//!
+//! A failure is *explained* while the parent of the probe is down: nobody is told. A failure that the probe saw before
+//! its parent did waits until the parent was seen to be well after it, at most one interval and timeout of a parent that
+//! is a probe, and at most until the deadline of a host. Once the parent is back and the probe is still down, it is
+//! judged once more, and told then, with its true start. A parent that is a ping explains, but is not waited for.
+
+mod look;
+mod parent;
+mod ping;
+mod saved;
+mod told;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Now, Tick};
+use crate::event::{Event, Id};
+pub use crate::probe::book::look::Look;
+use crate::probe::book::ping::Ping;
+pub use crate::probe::book::ping::Pinged;
+pub use crate::probe::book::saved::ids;
+use crate::probe::book::told::Told;
+use crate::probe::schedule::Schedule;
+use crate::probe::watch::Watch;
+use crate::probe::{PingRule, ProbePlan, Standing, State};
+
+/// What changed is saved by then, if nothing is told that is saved with it.
+const SAVE: Duration = Duration::from_secs(5);
+/// The same of the time of a ping.
+const SAVE_PING: Duration = Duration::from_secs(600);
+/// Lines for the log that wait.
+const MAX_SAID: usize = 64;
+/// Incidents whose end is due, because their probe is gone from the configuration.
+const MAX_DROPPED: usize = 256;
+
+/// What the configuration says.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Setting {
+    /// This host.
+    pub me: String,
+    /// `[[probe]]`.
+    pub probes: Vec<Arc<ProbePlan>>,
+    /// `[[http.ping]]`.
+    pub pings: Vec<PingRule>,
+}
+
+/// What is known of hosts, and of silences by command.
+#[derive(Default, Debug)]
+pub struct World {
+    /// As [`Book::asks`] asked for.
+    pub hosts: Vec<(String, Above)>,
+    /// Names of probes that are silenced.
+    pub silenced: Vec<String>,
+}
+
+/// What is known of hosts on which a probe depends.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Above {
+    /// There are some, and none is up.
+    pub down: bool,
+    /// The last beat of those that are up.
+    pub last: Option<Tick>,
+    /// When the last of those that are up would count as silent.
+    pub deadline: Option<Tick>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Probe(Arc<ProbePlan>),
+    Ping(PingRule),
+}
+
+#[derive(Debug)]
+struct Item {
+    id: u32,
+    source: Source,
+    watch: Watch,
+    /// When a result came last, how long it took, and what it said.
+    last: Option<Tick>,
+    took: Option<Duration>,
+    detail: String,
+    /// When the last look began that found it well.
+    well: Option<Tick>,
+    /// When the last look began.
+    looked: Tick,
+    /// When it was judged down.
+    fell: Tick,
+    /// Its parent is down.
+    explained: bool,
+    /// Its parent was down, and is waited for no more.
+    freed: bool,
+    /// Why nobody is told of its failure.
+    because: Option<String>,
+    /// Its failure is to be told.
+    ready: bool,
+    told: Option<Told>,
+    ping: Ping,
+}
+
+impl Item {
+    fn name(&self) -> &str {
+        match &self.source {
+            Source::Probe(plan) => &plan.name,
+            Source::Ping(ping) => &ping.name,
+        }
+    }
+
+    fn plan(&self) -> Option<&Arc<ProbePlan>> {
+        match &self.source {
+            Source::Probe(plan) => Some(plan),
+            Source::Ping(_) => None,
+        }
+    }
+
+    /// Its judgement has changed.
+    fn turned(&mut self, now: Tick) {
+        self.fell = now;
+        (self.explained, self.freed, self.because, self.ready) = (false, false, None, false);
+    }
+
+    fn is_untold(&self) -> bool {
+        self.watch.state() == State::Down && self.told.is_none()
+    }
+}
+
+/// All of them.
+#[derive(Default, Debug)]
+pub struct Book {
+    me: String,
+    items: Vec<Item>,
+    schedule: Schedule,
+    next_id: u32,
+    /// Incidents that were told and whose probe is gone.
+    dropped: Vec<Id>,
+    /// What the last run knew, until the configuration is known.
+    left: Vec<saved::Saved>,
+    /// By when it is to be saved.
+    unsaved: Option<Tick>,
+    /// Lines for the log.
+    said: Vec<String>,
+    stepped: Option<Tick>,
+}
+
+impl Book {
+    /// The configuration has changed: what is in it still keeps what is known of it, what is new begins.
+    pub fn define(&mut self, setting: &Setting, now: &Now) {
+        self.me.clone_from(&setting.me);
+        let mut old = std::mem::take(&mut self.items);
+        let left = std::mem::take(&mut self.left);
+        let sources = setting.probes.iter().cloned().map(Source::Probe);
+        for (place, source) in sources.chain(setting.pings.iter().cloned().map(Source::Ping)).enumerate() {
+            let item = self.item(source, now.tick);
+            let known = old.iter().position(|old| old.name() == item.name());
+            let mut item = match known.map(|at| old.swap_remove(at)) {
+                Some(known) => self.follow(known, item),
+                None => match left.iter().find(|left| left.name == item.name()) {
+                    Some(left) => left.restore(item, now),
+                    None => item,
+                },
+            };
+            if let (Some(plan), true) = (item.plan().cloned(), item.id == 0) {
+                self.next_id += 1;
+                item.id = self.next_id;
+                self.schedule.add(item.id, u32::try_from(place).unwrap_or(u32::MAX), plan.interval, now.tick);
+            }
+            self.items.push(item);
+        }
+        for gone in old {
+            self.schedule.remove(gone.id);
+            self.drop_told(gone.told);
+        }
+        for left in left {
+            if !self.items.iter().any(|item| item.name() == left.name) {
+                self.drop_told(left.told);
+            }
+        }
+        self.save_by(now.tick);
+    }
+
+    fn item(&self, source: Source, now: Tick) -> Item {
+        Item {
+            id: 0,
+            source,
+            watch: Watch::default(),
+            last: None,
+            took: None,
+            detail: String::new(),
+            well: None,
+            looked: now,
+            fell: now,
+            explained: false,
+            freed: false,
+            because: None,
+            ready: false,
+            told: None,
+            ping: Ping::default(),
+        }
+    }
+
+    /// The same probe after a reload. What is looked at in another way is looked at soon.
+    fn follow(&mut self, known: Item, new: Item) -> Item {
+        let same = match (&known.source, &new.source) {
+            (Source::Probe(old), Source::Probe(new)) => old == new,
+            _ => false,
+        };
+        if !same {
+            self.schedule.remove(known.id);
+        }
+        Item { id: if same { known.id } else { 0 }, source: new.source, ..known }
+    }
+
+    fn drop_told(&mut self, told: Option<Told>) {
+        if let Some(told) = told
+            && self.dropped.len() < MAX_DROPPED
+        {
+            self.dropped.push(told.incident);
+        }
+    }
+
+    /// Lines for the log: what was judged anew.
+    pub fn said(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
+    }
+
+    fn say(&mut self, at: usize) {
+        if let Some(item) = self.items.get(at).filter(|_| self.said.len() < MAX_SAID) {
+            let colon = if item.detail.is_empty() { "" } else { ": " };
+            self.said.push(["probe ", item.name(), " is ", item.watch.state().name(), colon, &item.detail].concat());
+        }
+    }
+
+    fn save_by(&mut self, by: Tick) {
+        self.unsaved = Some(self.unsaved.map_or(by, |known| known.min(by)));
+    }
+
+    /// Has `post` tell what is due, each with the state after it as JSON; gives what it took. What it does not take
+    /// stays due.
+    pub fn tell(&mut self, now: &Now, post: &mut dyn FnMut(Option<Event>, String) -> bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        for at in 0..self.items.len() {
+            let Some((event, after)) = self.items.get(at).and_then(|item| told::due(item, &self.me, now)) else {
+                continue;
+            };
+            let Some(item) = self.items.get_mut(at) else { continue };
+            let before = std::mem::replace(&mut item.told, after);
+            if !post(Some(event.clone()), self.json(now)) {
+                self.items[at].told = before;
+                return events;
+            }
+            self.unsaved = None;
+            events.push(event);
+        }
+        while let Some(incident) = self.dropped.pop() {
+            let event = told::dropped(incident, &self.me, now);
+            if !post(Some(event.clone()), self.json(now)) {
+                self.dropped.push(incident);
+                return events;
+            }
+            self.unsaved = None;
+            events.push(event);
+        }
+        if self.unsaved.is_some_and(|by| by <= now.tick) && post(None, self.json(now)) {
+            self.unsaved = None;
+        }
+        events
+    }
+
+    /// Saves now what would be saved later.
+    pub fn settle(&mut self, now: &Now) {
+        if self.unsaved.is_some() {
+            self.unsaved = Some(now.tick);
+        }
+    }
+
+    /// The beginnings that were told and have not ended.
+    pub fn standing(&self) -> Vec<Event> {
+        self.items.iter().filter_map(|item| Some(told::down(item, item.told.as_ref()?, &self.me))).collect()
+    }
+
+    /// Where all stand, in the order of the configuration.
+    pub fn standings(&self) -> Vec<Standing> {
+        let standing = |item: &Item| {
+            let (kind, target) = match &item.source {
+                Source::Probe(plan) => (plan.what.kind(), plan.what.target()),
+                Source::Ping(_) => ("ping", String::new()),
+            };
+            Standing {
+                name: item.name().to_owned(),
+                kind,
+                target,
+                state: item.watch.state(),
+                since: item.watch.since(),
+                last: item.last,
+                took: item.took,
+                detail: item.detail.clone(),
+                because: item.because.clone(),
+            }
+        };
+        self.items.iter().map(standing).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

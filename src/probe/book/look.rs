@@ -1,0 +1,117 @@
+//! Looks: when they begin and what comes of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Book, Item, SAVE, World};
+use crate::clock::Tick;
+use crate::probe::look::Outcome;
+use crate::probe::{Parent, ProbePlan, State};
+
+/// A look that takes so much longer than it may is stuck.
+const GRACE: Duration = Duration::from_secs(2);
+/// A step so long after the last one means that the machine stood still. Steps are a second apart.
+const FREEZE: Duration = Duration::from_secs(10);
+/// Why a look that is stuck is a failure.
+pub(super) const STUCK: &str = "it does not answer, and the look at it hangs";
+
+/// A look that is to begin.
+#[derive(Debug)]
+pub struct Look {
+    /// Names it.
+    pub id: u32,
+    /// What is looked at.
+    pub plan: Arc<ProbePlan>,
+    /// When the one before it began.
+    pub before: Tick,
+}
+
+impl Book {
+    /// Time has passed: judges what hangs, what is missing, and what explains what.
+    pub fn step(&mut self, now: Tick, world: &World) {
+        let stood = now.since(self.stepped.unwrap_or(now));
+        self.stepped = Some(now);
+        if stood > FREEZE {
+            self.schedule.postpone(stood);
+            self.listen_again(now);
+        }
+        loop {
+            let items = &self.items;
+            let gap = |id: u32| {
+                let plan = items.iter().find(|item| item.id == id).and_then(Item::plan);
+                plan.map_or(FREEZE, |plan| plan.interval)
+            };
+            let Some(id) = self.schedule.overdue(now, &gap) else { break };
+            let outcome = Outcome { good: Some(false), took: Duration::ZERO, detail: STUCK.to_owned() };
+            self.judge(id, now, outcome, now);
+        }
+        self.missing(now);
+        for at in 0..self.items.len() {
+            self.explain(at, world, now);
+        }
+    }
+
+    /// The next look that is to begin; it takes at most its timeout.
+    pub fn start(&mut self, now: Tick) -> Option<Look> {
+        let id = self.schedule.next(now)?;
+        let item = self.items.iter_mut().find(|item| item.id == id);
+        let Some((plan, item)) = item.and_then(|item| Some((item.plan()?.clone(), item))) else {
+            self.schedule.remove(id);
+            return None;
+        };
+        let before = std::mem::replace(&mut item.looked, now);
+        self.schedule.began(id, now + plan.timeout + GRACE);
+        Some(Look { id, plan, before })
+    }
+
+    /// When a look is due, or should have ended.
+    pub fn wake(&self) -> Option<Tick> {
+        self.schedule.wake()
+    }
+
+    /// A look that began at `begun` has ended.
+    pub fn ended(&mut self, id: u32, begun: Tick, outcome: Outcome, now: Tick) {
+        let item = self.items.iter().find(|item| item.id == id);
+        let plan = item.and_then(Item::plan).cloned();
+        // Its place is free in any case.
+        let in_time = self.schedule.ended(id, now);
+        let (Some(plan), Some(true)) = (plan, in_time) else { return };
+        self.judge(id, begun, outcome, now);
+        let item = self.items.iter().find(|item| item.id == id);
+        let fast = plan.passive || item.is_some_and(|item| item.watch.in_transition(&plan.rule, now));
+        let due = begun + if fast { plan.fast } else { plan.interval };
+        self.schedule.put_off(id, due.max(now));
+    }
+
+    fn judge(&mut self, id: u32, begun: Tick, outcome: Outcome, now: Tick) {
+        let Some(at) = self.items.iter().position(|item| item.id == id) else { return };
+        let Some(item) = self.items.get_mut(at) else { return };
+        let Some(plan) = item.plan().cloned() else { return };
+        let Outcome { good, took, detail } = outcome;
+        // What could not be told is no result; what is known already stays.
+        if good.is_none() {
+            if item.last.is_none() {
+                item.detail = detail;
+            }
+            return;
+        }
+        (item.last, item.took, item.detail) = (Some(now), Some(took), detail);
+        if good == Some(true) {
+            item.well = Some(begun);
+        }
+        let changed = item.watch.outcome(&plan.rule, good, now);
+        if !changed {
+            return;
+        }
+        item.turned(now);
+        let fell = item.watch.state() == State::Down;
+        self.say(at);
+        self.save_by(now + SAVE);
+        // Who explains it is asked at once.
+        if let (true, Some(Parent::Probe(parent))) = (fell, &plan.depends_on)
+            && let Some(parent) = self.items.iter().find(|item| item.name() == parent)
+        {
+            self.schedule.hurry(parent.id, now);
+        }
+    }
+}

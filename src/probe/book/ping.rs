@@ -1,0 +1,127 @@
+//! What reports itself, and is missed when it does not.
+
+use std::time::Duration;
+
+use super::{Book, Item, SAVE, SAVE_PING, Source};
+use crate::clock::Tick;
+use crate::probe::{PingRule, State};
+
+/// After a start of the program, or when the machine stood still, nothing is missed before this, or one period and
+/// grace if that is less: nobody could be heard, and what came last is known no better than this ([`SAVE_PING`]).
+const PATIENCE: Duration = SAVE_PING;
+
+/// Why it is down: nothing came.
+pub const MISSING: &str = "no ping came in time";
+/// Why it is down: what was begun did not end.
+pub const UNENDED: &str = "it began and did not end in time";
+/// Why it is down: it said so.
+pub const SAID: &str = "it said that it failed";
+
+/// What came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pinged {
+    /// All is well, or a run has ended well.
+    Good,
+    /// A run begins.
+    Begun,
+    /// A run has failed, with this exit code if there is one.
+    Failed(Option<u8>),
+}
+
+/// What is known of one.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Ping {
+    /// The last good one.
+    pub good: Option<Tick>,
+    /// A run that has not ended.
+    pub begun: Option<Tick>,
+    /// Nothing is missed before this.
+    pub patience: Option<Tick>,
+    /// What came with the last one, and its exit code.
+    pub body: String,
+    pub code: Option<u8>,
+}
+
+impl Ping {
+    /// When it is missed, since when that counts, and why.
+    fn deadline(&self, rule: &PingRule) -> Option<(Tick, Tick, &'static str)> {
+        let next = self.good.map(|good| (good + rule.period + rule.grace, good + rule.period, MISSING));
+        let end = self.begun.map(|begun| (begun + rule.grace, begun, UNENDED));
+        let (at, since, why) = match (next, end) {
+            (Some(next), Some(end)) if next.0 < end.0 => next,
+            (next, end) => end.or(next)?,
+        };
+        Some((at.max(self.patience.unwrap_or(at)), since, why))
+    }
+}
+
+impl Item {
+    /// Nobody could be heard until now.
+    pub(super) fn listen_again(&mut self, now: Tick) {
+        if let Source::Ping(rule) = &self.source {
+            self.ping.patience = Some(now + PATIENCE.min(rule.period + rule.grace));
+        }
+    }
+}
+
+impl Book {
+    pub(super) fn listen_again(&mut self, now: Tick) {
+        self.items.iter_mut().for_each(|item| item.listen_again(now));
+    }
+
+    /// A ping came for `name`; `body` is clean. False if there is none of that name.
+    pub fn pinged(&mut self, name: &str, ping: Pinged, body: String, now: Tick) -> bool {
+        let found = self.items.iter().position(|item| item.name() == name && item.plan().is_none());
+        let Some((at, item)) = found.and_then(|at| Some((at, self.items.get_mut(at)?))) else { return false };
+        let begun = item.ping.begun;
+        item.last = Some(now);
+        (item.ping.body, item.ping.code, item.ping.begun) = (body, None, None);
+        let state = match ping {
+            Pinged::Begun => {
+                item.ping.begun = Some(now);
+                item.detail = "runs".to_owned();
+                item.watch.state()
+            }
+            Pinged::Good => {
+                item.ping.good = Some(now);
+                item.detail = item.ping.body.lines().next().unwrap_or_default().to_owned();
+                State::Up
+            }
+            Pinged::Failed(code) => {
+                item.ping.code = code;
+                item.detail = code.map_or_else(|| SAID.to_owned(), |code| ["exit code ", &code.to_string()].concat());
+                State::Down
+            }
+        };
+        if ping != Pinged::Begun {
+            item.took = begun.map(|begun| now.since(begun));
+        }
+        let turned = state != item.watch.state();
+        if turned {
+            item.watch.set(state, now);
+            item.turned(now);
+            self.say(at);
+        }
+        self.save_by(now + if turned { SAVE } else { SAVE_PING });
+        true
+    }
+
+    /// Judges what did not come.
+    pub(super) fn missing(&mut self, now: Tick) {
+        for at in 0..self.items.len() {
+            let Some(item) = self.items.get_mut(at) else { continue };
+            let Source::Ping(rule) = &item.source else { continue };
+            let Some((_, since, why)) = item.ping.deadline(rule).filter(|(at, ..)| *at <= now) else { continue };
+            if item.watch.state() == State::Down {
+                continue;
+            }
+            why.clone_into(&mut item.detail);
+            (item.ping.begun, item.ping.code) = (None, None);
+            item.ping.body.clear();
+            item.watch.set(State::Down, since);
+            item.turned(now);
+            self.say(at);
+            self.save_by(now + SAVE);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The thread of probes: it steps the book, starts the looks, each in a thread of its own, and passes on what is told.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::alert::pending::After;
+use crate::alert::route::glob_matches;
+use crate::clock::{self, Tick, tick};
+use crate::event::{Event, Id};
+use crate::json;
+use crate::keepalive::carry::Carry;
+use crate::keepalive::host::{Host, Standing as Stands};
+use crate::probe::book::{Above, Book, Look, Pinged, Setting, World};
+use crate::probe::look::{Outcome, Tools, look};
+use crate::probe::{ProbePlan, STATE_NAME, Standing};
+use crate::resolve::{Resolver, WAIT};
+use crate::run::board::Board;
+use crate::run::threads::{Bell, HTTP_STACK, Stop, lock, spawn};
+
+/// The suspended time of a machine ends no wait, so a wait is cut into pieces of this length.
+const NAP: Duration = Duration::from_secs(1);
+/// Hosts that are looked at under one lock of the roster.
+const HOSTS: usize = 256;
+
+/// What the thread works with.
+pub struct Parts {
+    /// Roster, and the changes that are told.
+    pub board: Arc<Board>,
+    /// What beats carry.
+    pub carry: Arc<Carry>,
+    /// Names.
+    pub resolver: Arc<Resolver>,
+    /// The end of the program.
+    pub stop: Stop,
+}
+
+/// The running book.
+pub struct Desk(Arc<Shared>);
+
+struct Shared {
+    parts: Parts,
+    book: Mutex<Book>,
+    /// A channel of this host tells its events.
+    tells: AtomicBool,
+    bell: Bell,
+}
+
+/// Starts the thread. `state` is the small state of the last run; `delivered` are events that stand in it and were taken
+/// by a channel before this start.
+///
+/// # Errors
+/// When the system has no room for a thread.
+pub fn start(
+    setting: &Setting,
+    tells: bool,
+    state: Option<&str>,
+    delivered: &[Id],
+    parts: Parts,
+) -> io::Result<(Arc<Desk>, JoinHandle<()>)> {
+    let now = clock::now();
+    let saved = state.and_then(|state| json::read(state.as_bytes()));
+    let mut book = saved.map_or_else(Book::default, |saved| Book::read(&saved));
+    book.define(setting, &now);
+    for event in book.standing() {
+        parts.carry.put(&event, tells);
+        if delivered.contains(&event.id) {
+            parts.carry.delivered(event.id);
+        }
+    }
+    let (book, tells) = (Mutex::new(book), AtomicBool::new(tells));
+    let shared = Arc::new(Shared { parts, book, tells, bell: Bell::default() });
+    let inside = Arc::clone(&shared);
+    let thread = spawn("probes", HTTP_STACK, move || inside.work())?;
+    Ok((Arc::new(Desk(shared)), thread))
+}
+
+impl Desk {
+    /// The configuration has changed.
+    pub fn reload(&self, setting: &Setting, tells: bool) {
+        lock(&self.0.book).define(setting, &clock::now());
+        self.0.tells.store(tells, Ordering::Relaxed);
+        self.0.bell.ring();
+    }
+
+    /// Wakes the thread, which sees the end of the program.
+    pub fn wake(&self) {
+        self.0.bell.ring();
+    }
+
+    /// Where the probes stand.
+    pub fn standings(&self) -> Vec<Standing> {
+        lock(&self.0.book).standings()
+    }
+
+    /// A ping came for `name`; `body` is clean. False if there is none of that name.
+    pub fn pinged(&self, name: &str, ping: Pinged, body: String) -> bool {
+        let known = lock(&self.0.book).pinged(name, ping, body, tick());
+        self.0.bell.ring();
+        known
+    }
+}
+
+impl Shared {
+    fn work(self: &Arc<Self>) {
+        while !self.parts.stop.is_stopped() {
+            let world = self.world();
+            let mut looks = Vec::new();
+            let (next, said) = {
+                let mut book = lock(&self.book);
+                book.step(tick(), &world);
+                while let Some(look) = book.start(tick()) {
+                    looks.push(look);
+                }
+                (book.wake(), book.said())
+            };
+            for line in said {
+                log::info!("{line}");
+            }
+            self.tell();
+            for look in looks {
+                self.look(look);
+            }
+            self.bell.wait(next.map_or(NAP, |next| next.since(tick()).min(NAP)));
+        }
+        lock(&self.book).settle(&clock::now());
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let post = &mut |event: Option<Event>, json: String| {
+            let after = After::Small { name: STATE_NAME.to_owned(), json };
+            self.parts.board.post(event, after)
+        };
+        let events = lock(&self.book).tell(&clock::now(), post);
+        for event in &events {
+            log::debug!("{}: incident {}", event.kind.name(), event.incident);
+            self.parts.carry.put(event, self.tells.load(Ordering::Relaxed));
+        }
+    }
+
+    /// Begins a look.
+    fn look(self: &Arc<Self>, Look { id, plan, before }: Look) {
+        let (shared, begun) = (Arc::clone(self), tick());
+        let started = spawn("probe", HTTP_STACK, move || {
+            let Parts { resolver, stop, .. } = &shared.parts;
+            let outcome = if plan.passive {
+                overhear(&plan, before, resolver)
+            } else {
+                look(&plan.what, &Tools { resolver: resolver.clone(), stop: stop.clone() }, plan.timeout)
+            };
+            shared.ended(id, begun, outcome);
+        });
+        if let Err(error) = started {
+            let detail = ["no thread to look: ", &error.to_string()].concat();
+            self.ended(id, begun, Outcome { good: None, took: Duration::ZERO, detail });
+        }
+    }
+
+    fn ended(&self, id: u32, begun: Tick, outcome: Outcome) {
+        lock(&self.book).ended(id, begun, outcome, tick());
+        self.bell.ring();
+    }
+
+    /// What the book wants to know of hosts and silences.
+    fn world(&self) -> World {
+        let (globs, mut names) = lock(&self.book).asks();
+        let mut hosts = Vec::with_capacity(globs.len());
+        for glob in globs {
+            let above = self.above(&glob);
+            hosts.push((glob, above));
+        }
+        if !names.is_empty() {
+            let now = clock::now();
+            let state = self.parts.board.lock();
+            names.retain(|name| state.roster.silences().covers(name, &now));
+        }
+        World { hosts, silenced: names }
+    }
+
+    fn above(&self, glob: &str) -> Above {
+        let (mut above, mut any) = (Above::default(), false);
+        let mut see = |host: &Host| {
+            any = true;
+            if host.standing == Stands::Up {
+                above.last = above.last.max(Some(host.last));
+                above.deadline = above.deadline.max(Some(host.deadline));
+            }
+        };
+        if !glob.contains(['*', '?']) {
+            self.parts.board.lock().roster.hosts().get(glob).into_iter().for_each(&mut see);
+        } else {
+            let mut from = 0;
+            loop {
+                let state = self.parts.board.lock();
+                let some = (from..from + HOSTS).map_while(|at| state.roster.hosts().at(at));
+                let mut count = 0;
+                for entry in some {
+                    count += 1;
+                    if glob_matches(glob, &entry.name) {
+                        see(&entry.host);
+                    }
+                }
+                if count < HOSTS {
+                    break;
+                }
+                from += HOSTS;
+            }
+        }
+        above.down = any && above.last.is_none();
+        above
+    }
+}
+
+/// How the program's own attempts went since then. Without one nothing is known.
+fn overhear(plan: &ProbePlan, since: Tick, resolver: &Arc<Resolver>) -> Outcome {
+    let seen = plan.what.address().and_then(|(host, port)| {
+        let addresses = resolver.lookup_within(host, port, WAIT).ok()?;
+        resolver.passive().since(&addresses, since)
+    });
+    let detail = match seen {
+        Some(true) => "",
+        Some(false) => "this program could not connect to it",
+        None => "not used yet",
+    };
+    Outcome { good: seen, took: Duration::ZERO, detail: detail.to_owned() }
+}
