@@ -1,0 +1,96 @@
+//! Probes and pings of the real daemon: what is told, what explains what, and what survives a restart.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "a test looks at the time from outside")]
+
+mod common;
+#[path = "probes/enemies.rs"]
+mod enemies;
+#[cfg(feature = "status")]
+#[path = "probes/pings.rs"]
+mod pings;
+#[path = "probes/told.rs"]
+mod told;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use common::daemon::Daemon;
+use common::http::{Answer, Asked, FakeHttp};
+use common::wait_for;
+use serde_json::Value;
+
+/// A port that can be open or closed.
+struct Door {
+    address: SocketAddr,
+    listener: Option<TcpListener>,
+}
+
+impl Door {
+    fn open() -> Door {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Door { address: listener.local_addr().unwrap(), listener: Some(listener) }
+    }
+
+    fn close(&mut self) {
+        self.listener = None;
+    }
+
+    fn open_again(&mut self) {
+        self.listener = Some(wait_for("the port", || TcpListener::bind(self.address).ok()));
+    }
+
+    /// A `[[probe]]` of it that is quick to judge.
+    fn probe(&self, name: &str, more: &str) -> String {
+        format!(
+            "[[probe]]\nname = \"{name}\"\ntcp = \"{}\"\ninterval = 1\ntimeout = 1\nmax_fails = 2\nfail_timeout = 60\n{more}\n",
+            self.address
+        )
+    }
+}
+
+fn hook() -> FakeHttp {
+    FakeHttp::start(|_| Answer::ok("ok"))
+}
+
+fn channel(hook: &FakeHttp) -> String {
+    format!("[alert.hook]\nkind = \"webhook\"\nurl = \"{}\"\n", hook.url("/hook"))
+}
+
+/// Has `daemon` follow `config` from now on.
+fn reload(daemon: &Daemon, dir: &Path, config: &str) {
+    let (state, control) = (dir.join("state"), dir.join("run/control"));
+    let dirs = format!("state_dir = {state:?}\ncontrol = {control:?}\n");
+    std::fs::write(dir.join("config.toml"), dirs + config).unwrap();
+    let output = daemon.ask(&["reload"]);
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// What `status` says of the probe.
+fn standing(daemon: &Daemon, name: &str) -> Option<Value> {
+    let status = daemon.status();
+    let found = status["probes"].as_array()?.iter().find(|probe| probe["name"] == name)?.clone();
+    Some(found)
+}
+
+/// Waits until the probe stands there, and was looked at in this run.
+fn wait_state(daemon: &Daemon, name: &str, state: &str) -> Value {
+    wait_for(&format!("{name} {state}"), || {
+        standing(daemon, name).filter(|found| found["state"] == state && !found["last"].is_null())
+    })
+}
+
+/// Kind and probe of all that was told, each event once.
+fn told(hook: &FakeHttp) -> Vec<(String, String)> {
+    let mut told = Vec::new();
+    for message in hook.asked().iter().map(Asked::json) {
+        assert!(message["members"].is_null(), "{message:#}");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        told.push((text(&message["kind"]), text(&message["facts"]["probe"])));
+    }
+    told
+}
+
+fn is(told: &[(String, String)], want: &[(&str, &str)]) -> bool {
+    told.iter().map(|(kind, name)| (&**kind, &**name)).eq(want.iter().copied())
+}
