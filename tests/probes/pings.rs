@@ -6,7 +6,7 @@ use crate::common::ask::ask;
 use crate::common::daemon::Daemon;
 use crate::common::http::FakeHttp;
 use crate::common::{SECRETS, TempDir, wait_for};
-use crate::{channel, hook, is, reload, standing, told, wait_state};
+use crate::{channel, hook, is, reload, settled, standing, told, wait_state};
 
 const TOKEN: &str = SECRETS[0];
 
@@ -59,6 +59,7 @@ fn well_begun_failed_and_well_again() {
     assert!(said.starts_with("no space left ") && said.len() <= 1024 && !said.contains('\u{1b}'), "{said}");
     assert_eq!(ping(web, "GET", "/fail", ""), 200);
     // The restart knows that it was told.
+    settled(dir.path());
     daemon.kill();
     let mut daemon = Daemon::start(dir.path(), &config(&hook, DAILY));
     let web = daemon.ready_web();

@@ -3,7 +3,7 @@
 use crate::common::beat::Beater;
 use crate::common::daemon::Daemon;
 use crate::common::{SECRETS, TempDir, wait_for};
-use crate::{Door, channel, hook, is, reload, standing, told, wait_state};
+use crate::{Door, channel, hook, is, reload, settled, standing, told, wait_state};
 
 #[test]
 fn one_down_and_one_up_over_two_restarts() {
@@ -20,6 +20,7 @@ fn one_down_and_one_up_over_two_restarts() {
     assert!(down["subject"].as_str().unwrap().starts_with("web@"));
     assert!(down["title"].as_str().unwrap().ends_with(": shop"), "{}", down["title"]);
     let since = wait_state(&daemon, "shop", "down")["since"].clone();
+    settled(dir.path());
     daemon.kill();
     let mut daemon = Daemon::start(dir.path(), &config);
     daemon.wait_line("ready");
@@ -28,9 +29,9 @@ fn one_down_and_one_up_over_two_restarts() {
     door.open_again();
     let mut daemon = Daemon::start(dir.path(), &config);
     daemon.wait_line("ready");
-    let up = hook.posts(2).remove(1).json();
+    let up = hook.wait(1, |asked| asked.json()["kind"] == "probe.up").remove(0).json();
     println!("{up:#}");
-    assert_eq!((&up["kind"], &up["incident"]), (&"probe.up".into(), &down["incident"]));
+    assert_eq!(up["incident"], down["incident"]);
     wait_state(&daemon, "shop", "up");
     let output = daemon.ask(&["status"]);
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -58,11 +59,7 @@ fn what_is_down_from_the_start_is_told_and_what_is_up_is_not() {
 #[test]
 fn a_probe_explains_another() {
     let (dir, hook, mut router, mut web) = (TempDir::new(), hook(), Door::open(), Door::open());
-    let config = [
-        channel(&hook),
-        web.probe("web", "depends_on = \"router\""),
-        router.probe("router", ""),
-    ];
+    let config = [channel(&hook), web.probe("web", "depends_on = \"router\""), router.probe("router", "")];
     let mut daemon = Daemon::start(dir.path(), &config.concat());
     daemon.wait_line("ready");
     wait_state(&daemon, "web", "up");
@@ -86,7 +83,7 @@ fn a_probe_explains_another() {
 fn a_host_explains_a_probe_and_a_silence_keeps_one_quiet() {
     let (dir, hook, mut share, mut other) = (TempDir::new(), hook(), Door::open(), Door::open());
     let config = [
-        "name = \"vps\"\n[keepalive.server]\nlisten = \"127.0.0.1:0\"\nnum = 2\ngrace = 1\nkey = \"",
+        "name = \"vps\"\n[keepalive]\ngrace = 1\n[keepalive.server]\nlisten = \"127.0.0.1:0\"\nnum = 2\nkey = \"",
         SECRETS[0],
         "\"\n",
         &channel(&hook),
@@ -97,7 +94,7 @@ fn a_host_explains_a_probe_and_a_silence_keeps_one_quiet() {
     let server = daemon.ready();
     let mut nas = Beater::new(server, SECRETS[0], "nas@home");
     nas.period = 1.0;
-    nas.beat();
+    nas.beat().unwrap();
     wait_state(&daemon, "share", "up");
     wait_state(&daemon, "other", "up");
     let output = daemon.ask(&["silence", "other"]);
@@ -138,8 +135,7 @@ fn a_reload_keeps_what_is_down_and_drops_what_is_gone() {
     hook.posts(4);
     let mut all = told(&hook);
     all[..2].sort();
-    let want =
-        [("probe.down", "one"), ("probe.down", "two"), ("probe.down", "three"), ("probe.up", "one")];
+    let want = [("probe.down", "one"), ("probe.down", "two"), ("probe.down", "three"), ("probe.up", "one")];
     assert!(is(&all, &want), "{all:?}");
 }
 

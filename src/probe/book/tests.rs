@@ -384,13 +384,14 @@ mod pings {
     #[test]
     fn it_says_that_it_failed() {
         let mut play = Play::new(&[], &backup());
-        for (what, reason, code) in
+        for (what, detail, code) in
             [(Pinged::Failed(Some(3)), "exit code 3", true), (Pinged::Failed(None), ping::SAID, false)]
         {
             ping(&mut play, what, "no space\nleft");
             assert_eq!(play.kinds(1), [down("backup")]);
+            assert_eq!(play.standing("backup").detail, detail);
             let fell = play.events.last().unwrap();
-            assert_eq!(fell.fact(Field::Reason), Some(&Fact::Text(reason.to_owned())));
+            assert_eq!(fell.fact(Field::Reason), Some(&Fact::Text(ping::SAID.to_owned())));
             assert_eq!(fell.fact(Field::Output), Some(&Fact::Text("no space\nleft".to_owned())));
             assert_eq!(fell.fact(Field::ExitCode).is_some(), code);
             ping(&mut play, what, "again");

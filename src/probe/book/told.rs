@@ -1,5 +1,6 @@
 //! What is told of probes.
 
+use super::ping::SAID;
 use super::{Item, Source};
 use crate::clock::Now;
 use crate::event::{Event, Fact, Field, Id, Kind, Moment, Severity};
@@ -28,7 +29,9 @@ pub(super) fn due(item: &Item, me: &str, now: &Now) -> Option<(Event, Option<Tol
             let incident = Id::of(&[b"probe", me.as_bytes(), item.name().as_bytes(), &boot, &tick]);
             let never = !item.watch.worked() && item.plan().is_some();
             let gap = if never && !item.detail.is_empty() { "; " } else { "" };
-            let reason = [if never { NEVER } else { "" }, gap, &item.detail].concat();
+            // The code is a fact of its own.
+            let why = if item.ping.code.is_some() { SAID } else { &item.detail };
+            let reason = [if never { NEVER } else { "" }, gap, why].concat();
             let told = Told { incident, at: Moment::at(item.fell, now), since, reason };
             Some((down(item, &told, me), Some(told)))
         }
