@@ -1,7 +1,6 @@
 //! Probes and pings of the real daemon: what is told, what explains what, and what survives a restart.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::disallowed_methods, reason = "a test looks at the time from outside")]
 
 mod common;
 #[path = "probes/enemies.rs"]

@@ -77,8 +77,8 @@ pub fn probes(root: &mut Table<'_>, watches: bool) -> Vec<Arc<ProbePlan>> {
 }
 
 /// The names of the pings, which are read later.
-fn pings(root: &mut Table<'_>) -> Vec<String> {
-    let http = root.get("http").map(|item| item.value);
+fn pings(root: &Table<'_>) -> Vec<String> {
+    let http = root.named().find(|(name, _)| *name == "http").map(|(_, item)| item.value);
     let Some(DeValue::Table(http)) = http else { return Vec::new() };
     let Some(DeValue::Array(pings)) = http.get("ping").map(|pings| pings.get_ref()) else { return Vec::new() };
     let name = |ping: &DeValue<'_>| match ping {

@@ -106,6 +106,11 @@ impl Watch {
         *self = Watch { state, since: Some(since), worked, fails, rises: 0, anew: None };
     }
 
+    /// Failures that were not enough so far count no more.
+    pub fn forget(&mut self) {
+        self.fails.clear();
+    }
+
     /// It is down and is to be judged once more, as if it were up.
     pub fn judge_anew(&mut self) {
         self.anew = Some(0);

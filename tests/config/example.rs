@@ -59,6 +59,7 @@ fn the_example_is_valid_with_every_key() {
             ("HTTP_TOKEN", "a-token-for-prometheus"),
             ("HTTP_PASSWORD", "a-password-for-browsers"),
             ("WEB1_TOKEN", "a-token-of-an-agent"),
+            ("PING_TOKEN", "a-token-of-the-backup"),
         ],
     );
     credentials.write("our-authority.pem", &authority());
@@ -100,6 +101,7 @@ fn the_example_has_every_key_there_is() {
         "keepalive.client",
         "keepalive.upstream",
         "window",
+        "probe",
         "alert.feishu",
         "alert.dingtalk",
         "alert.wecom",
@@ -122,7 +124,7 @@ fn the_example_has_every_key_there_is() {
     for section in sections.iter().map(String::as_str) {
         let head = match section {
             "" => String::new(),
-            "window" | "callback" | "job" => format!("[[{section}]]\n"),
+            "window" | "probe" | "callback" | "job" => format!("[[{section}]]\n"),
             "agent.shortcut" | "agent.command" | "agent.template" => format!("[[{section}]]\n"),
             "http.token" => format!("[[{section}]]\n"),
             _ => format!("[{section}]\n"),
@@ -136,7 +138,7 @@ fn the_example_has_every_key_there_is() {
     let below = ["server", "client", "upstream", "server.users"].map(|table| format!("keepalive.{table}"));
     let agent = ["queue", "shortcut", "command", "template"].map(|table| format!("agent.{table}"));
     let below: Vec<String> = below.into_iter().chain(agent.into_iter().filter(|_| cfg!(feature = "jobs"))).collect();
-    for table in ["spot", "keepalive", "window", "alert", "callback", "agent", "job"]
+    for table in ["spot", "keepalive", "window", "probe", "alert", "callback", "agent", "job"]
         .into_iter()
         .chain(below.iter().map(String::as_str))
     {

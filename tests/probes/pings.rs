@@ -23,8 +23,7 @@ const DAILY: &str = "period = \"1d\"";
 fn ping(web: SocketAddr, method: &str, more: &str, body: &str) -> u16 {
     let headers = [("User-Agent", "curl/8.5.0"), ("Accept", "*/*")];
     let reply = ask(web, method, &format!("/ping/{TOKEN}{more}"), &headers, body.as_bytes());
-    println!("{method} {more}: {} {:?}", reply.status, reply.text());
-    assert!(!reply.text().contains(TOKEN));
+    assert!(!reply.text().contains(TOKEN), "{reply:?}");
     if reply.status == 200 && method != "HEAD" {
         assert_eq!(reply.text(), "OK\n");
     }
@@ -68,6 +67,11 @@ fn well_begun_failed_and_well_again() {
     let up = hook.posts(2).remove(1).json();
     assert_eq!((&up["kind"], &up["incident"]), (&"probe.up".into(), &down["incident"]));
     assert_eq!(wait_state(&daemon, "backup", "up")["detail"], "all 12 files");
+    // What was not saved yet is saved at the end.
+    assert!(daemon.stop().success());
+    let mut daemon = Daemon::start(dir.path(), &config(&hook, DAILY));
+    daemon.ready_web();
+    assert_eq!(standing(&daemon, "backup").unwrap()["state"], "up");
     assert!(is(&told(&hook), &[("probe.down", "backup"), ("probe.up", "backup")]), "{:?}", told(&hook));
 }
 

@@ -170,3 +170,35 @@ fn the_server_tells_for_a_host_without_channels() {
     assert!(!up["facts"]["duration"].is_null(), "{up:#}");
     assert_eq!(hook.asked().len(), 2);
 }
+
+/// Its beats say how the server is; the probe connects to nobody.
+#[test]
+fn a_passive_probe_reads_how_the_beats_went() {
+    let (a, b, hook) = (TempDir::new(), TempDir::new(), hook());
+    let server = |port: u16| {
+        format!("name = \"vps\"\n[keepalive.server]\nlisten = \"127.0.0.1:{port}\"\nkey = \"{}\"\n", SECRETS[0])
+    };
+    let mut vps = Daemon::start(a.path(), &server(0));
+    let address = vps.ready();
+    let unused = Door::open();
+    let config = format!(
+        "name = \"nas\"\n{}[keepalive]\nperiod = 0.5\n[keepalive.client]\nuri = \"ic://default:{}@{address}\"\n\
+         [[probe]]\nname = \"monitor\"\ntcp = \"{address}\"\npassive = true\nfast = 1\nmax_fails = 2\n\
+         [[probe]]\nname = \"unused\"\ntcp = \"{}\"\npassive = true\nfast = 1\n",
+        channel(&hook),
+        SECRETS[0],
+        unused.address
+    );
+    let mut nas = Daemon::start(b.path(), &config);
+    nas.wait_line("ready");
+    wait_state(&nas, "monitor", "up");
+    vps.stop();
+    let down = hook.wait(1, |asked| asked.json()["kind"] == "probe.down").remove(0).json();
+    println!("{down:#}");
+    assert_eq!(down["facts"]["probe"], "monitor");
+    let mut vps = Daemon::start(a.path(), &server(address.port()));
+    vps.ready();
+    hook.wait(1, |asked| asked.json()["kind"] == "probe.up");
+    let unused = standing(&nas, "unused").unwrap();
+    assert!(unused["state"] == "unknown" && unused["last"].is_null(), "{unused}");
+}

@@ -34,6 +34,8 @@ impl Book {
         if stood > FREEZE {
             self.schedule.postpone(stood);
             self.listen_again(now);
+            // The network may need a while to wake, too.
+            self.items.iter_mut().for_each(|item| item.watch.forget());
         }
         loop {
             let items = &self.items;

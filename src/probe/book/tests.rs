@@ -9,6 +9,8 @@ use crate::probe::look::Outcome;
 use crate::probe::watch::Rule;
 use crate::probe::what::What;
 
+mod random;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn now(secs: i64) -> Now {
