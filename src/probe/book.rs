@@ -45,9 +45,11 @@ pub struct Setting {
     pub pings: Vec<PingRule>,
 }
 
-/// What is known of hosts, and of silences by command.
+/// What is known of hosts, and of silences by command, when somebody looked.
 #[derive(Default, Debug)]
 pub struct World {
+    /// For which probes: those that fell later wait for the next look.
+    pub asked: Vec<String>,
     /// As [`Book::asks`] asked for.
     pub hosts: Vec<(String, Above)>,
     /// Names of probes that are silenced.
@@ -82,8 +84,9 @@ struct Item {
     detail: String,
     /// When the last look began that found it well.
     well: Option<Tick>,
-    /// When the last look began.
+    /// When the last look began, and how long after it was due.
     looked: Tick,
+    late: Duration,
     /// When it was judged down.
     fell: Tick,
     /// Its parent is down.
@@ -188,6 +191,7 @@ impl Book {
             detail: String::new(),
             well: None,
             looked: now,
+            late: Duration::ZERO,
             fell: now,
             explained: false,
             freed: false,

@@ -116,8 +116,12 @@ impl Shared {
                 }
                 (book.wake(), book.said())
             };
-            for line in said {
+            for line in &said {
                 log::info!("{line}");
+            }
+            if !said.is_empty() {
+                // What fell just now is to be explained or told.
+                self.bell.ring();
             }
             self.tell();
             for look in looks {
@@ -167,6 +171,7 @@ impl Shared {
     /// What the book wants to know of hosts and silences.
     fn world(&self) -> World {
         let (globs, mut names) = lock(&self.book).asks();
+        let asked = names.clone();
         let mut hosts = Vec::with_capacity(globs.len());
         for glob in globs {
             let above = self.above(&glob);
@@ -177,7 +182,7 @@ impl Shared {
             let state = self.parts.board.lock();
             names.retain(|name| state.roster.silences().covers(name, &now));
         }
-        World { hosts, silenced: names }
+        World { asked, hosts, silenced: names }
     }
 
     fn above(&self, glob: &str) -> Above {

@@ -10,8 +10,9 @@ use crate::clock::Tick;
 
 /// Looks at a time.
 pub const MAX_RUNNING: usize = 4;
-/// Looks that are stuck beside them, on file systems that do not answer. What is more takes the place of others.
-pub const MAX_STUCK: usize = 8;
+/// Looks that are stuck beside them, on file systems that do not answer: as many as there are probes. What is more, after
+/// reloads, takes the place of others.
+pub const MAX_STUCK: usize = 64;
 /// From the first look of one to that of the next after the start.
 const SPREAD: Duration = Duration::from_millis(250);
 
@@ -72,6 +73,11 @@ impl Schedule {
         let due = |entry: &&Entry| entry.run.is_none() && entry.due <= now;
         let next = self.entries.iter().filter(due).min_by_key(|entry| entry.due);
         next.filter(|_| self.has_room()).map(|entry| entry.id)
+    }
+
+    /// How long it is overdue.
+    pub fn late(&self, id: u32, now: Tick) -> Duration {
+        self.entries.iter().find(|entry| entry.id == id).map_or(Duration::ZERO, |entry| now.since(entry.due))
     }
 
     /// A look begins, which should end by `until`.
@@ -206,7 +212,7 @@ mod tests {
     #[test]
     fn one_that_hangs_delays_only_itself() {
         let mut schedule = Schedule::default();
-        for id in 0..20 {
+        for id in 0..100 {
             schedule.add(id, 0, MINUTE, at(0));
         }
         let gap: &dyn Fn(u32) -> Duration = &|_| MINUTE;
@@ -219,19 +225,25 @@ mod tests {
         assert_eq!(started(&mut schedule, at(10)), [4, 5, 6, 7]);
         assert_eq!(schedule.overdue(at(70), gap), Some(0), "still");
         // Those that are stuck beyond the limit take places.
-        while schedule.overdue(at(70), gap).is_some() {}
-        assert_eq!(started(&mut schedule, at(70)), [8, 9, 10, 11]);
-        while schedule.overdue(at(80), gap).is_some() {}
-        assert_eq!(started(&mut schedule, at(80)), [0; 0], "twelve threads hang");
-        assert_eq!(schedule.ended(3, at(81)), Some(false), "too late to count");
-        assert_eq!(started(&mut schedule, at(81)), [12]);
+        let (mut secs, mut count) = (70, 8);
+        loop {
+            while schedule.overdue(at(secs), gap).is_some() {}
+            match started(&mut schedule, at(secs)).len() {
+                0 => break,
+                more => count += more,
+            }
+            secs += 10;
+        }
+        assert_eq!(count, MAX_STUCK + MAX_RUNNING, "so many threads hang");
+        assert_eq!(schedule.ended(3, at(secs + 1)), Some(false), "too late to count");
+        assert_eq!(started(&mut schedule, at(secs)), [68]);
         // What is gone keeps its place until its thread ends.
-        schedule.remove(12);
-        assert_eq!(started(&mut schedule, at(81)), [0; 0]);
-        assert_eq!(schedule.ended(12, at(200)), None);
-        assert_eq!(started(&mut schedule, at(81)).len(), 1);
-        schedule.remove(19);
-        assert_eq!(schedule.entries.iter().filter(|entry| entry.id == 19).count(), 0);
+        schedule.remove(68);
+        assert_eq!(started(&mut schedule, at(secs)), [0; 0]);
+        assert_eq!(schedule.ended(68, at(secs)), None);
+        assert_eq!((schedule.late(69, at(secs)), started(&mut schedule, at(secs))), (at(secs).since(at(0)), vec![69]));
+        schedule.remove(99);
+        assert_eq!(schedule.entries.iter().filter(|entry| entry.id == 99).count(), 0);
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::{Book, Item, SAVE, World};
 use crate::clock::Tick;
 use crate::probe::look::Outcome;
+use crate::probe::watch::Rule;
 use crate::probe::{Parent, ProbePlan, State};
 
 /// A look that takes so much longer than it may is stuck.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(5);
 /// A step so long after the last one means that the machine stood still. Steps are a second apart.
 const FREEZE: Duration = Duration::from_secs(10);
 /// Why a look that is stuck is a failure.
@@ -41,7 +42,7 @@ impl Book {
             let items = &self.items;
             let gap = |id: u32| {
                 let plan = items.iter().find(|item| item.id == id).and_then(Item::plan);
-                plan.map_or(FREEZE, |plan| plan.interval)
+                plan.map_or(FREEZE, |plan| plan.fast)
             };
             let Some(id) = self.schedule.overdue(now, &gap) else { break };
             let outcome = Outcome { good: Some(false), took: Duration::ZERO, detail: STUCK.to_owned() };
@@ -62,6 +63,7 @@ impl Book {
             return None;
         };
         let before = std::mem::replace(&mut item.looked, now);
+        item.late = self.schedule.late(id, now);
         self.schedule.began(id, now + plan.timeout + GRACE);
         Some(Look { id, plan, before })
     }
@@ -101,7 +103,10 @@ impl Book {
         if good == Some(true) {
             item.well = Some(begun);
         }
-        let changed = item.watch.outcome(&plan.rule, good, now);
+        // What comes late because others take their time counts as if it had come in time.
+        let late = item.late * u32::try_from(plan.rule.max_fails).unwrap_or(u32::MAX);
+        let rule = Rule { window: plan.rule.window + late, ..plan.rule };
+        let changed = item.watch.outcome(&rule, good, now);
         if !changed {
             return;
         }

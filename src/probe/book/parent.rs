@@ -39,7 +39,7 @@ impl Book {
     /// Finds out whether the failure of an item is to be told.
     pub(super) fn explain(&mut self, at: usize, world: &World, now: Tick) {
         let Some(item) = self.items.get(at) else { return };
-        if !item.is_untold() {
+        if !item.is_untold() || !world.asked.iter().any(|name| name == item.name()) {
             return;
         }
         let parent = item.plan().and_then(|plan| plan.depends_on.as_ref());

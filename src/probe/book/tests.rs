@@ -9,6 +9,8 @@ use crate::probe::look::Outcome;
 use crate::probe::watch::Rule;
 use crate::probe::what::What;
 
+mod crowd;
+mod pings;
 mod random;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -80,7 +82,7 @@ impl Play {
         for _ in 0..secs {
             self.secs += 1;
             let now = now(self.secs);
-            self.book.step(now.tick, &self.world);
+            self.step(now.tick);
             let mut looks = Vec::new();
             while let Some(look) = self.book.start(now.tick) {
                 looks.push(look);
@@ -90,10 +92,15 @@ impl Play {
                 let detail = if good { "" } else { "bad" }.to_owned();
                 self.book.ended(look.id, now.tick, Outcome { good: Some(good), took: SECOND, detail }, now.tick);
             }
-            self.book.step(now.tick, &self.world);
+            self.step(now.tick);
             self.tell(&now);
         }
         std::mem::take(&mut self.told)
+    }
+
+    fn step(&mut self, now: Tick) {
+        self.world.asked = self.book.asks().1;
+        self.book.step(now, &self.world);
     }
 
     fn tell(&mut self, now: &Now) {
@@ -320,126 +327,26 @@ fn a_silenced_one_is_told_when_the_silence_ends() {
     assert_eq!(play.kinds(1), [down("web")]);
 }
 
-/// Some hang, and the others are looked at as ever.
 #[test]
-fn one_that_hangs_is_down_and_delays_nobody() {
-    let all: Vec<_> = ["a", "b", "c", "d", "e", "f"].iter().map(|name| plan(name, None)).collect();
-    let mut play = Play::new(&all, &[]);
-    let mut hung = Vec::new();
-    for _ in 0..600 {
+fn what_fell_after_the_world_was_asked_waits_for_the_next_look_at_it() {
+    let mut play = Play::new(&[plan("share", Some(Parent::Host("nas".to_owned())))], &[]);
+    play.run(60);
+    play.bad = vec!["share"];
+    play.world.hosts = vec![("nas".to_owned(), Above { down: true, ..Above::default() })];
+    play.run(100);
+    let stale = World::default();
+    play.bad.clear();
+    play.run(100);
+    play.bad = vec!["share"];
+    for _ in 0..100 {
         play.secs += 1;
         let now = now(play.secs);
-        play.book.step(now.tick, &play.world);
+        play.book.step(now.tick, &stale);
         while let Some(look) = play.book.start(now.tick) {
-            match &*look.plan.name {
-                "a" | "b" | "c" | "d" => hung.push(look.id),
-                _ => {
-                    let outcome = Outcome { good: Some(true), took: SECOND, detail: String::new() };
-                    play.book.ended(look.id, now.tick, outcome, now.tick);
-                }
-            }
+            let outcome = Outcome { good: Some(false), took: SECOND, detail: String::new() };
+            play.book.ended(look.id, now.tick, outcome, now.tick);
         }
         play.tell(&now);
     }
-    assert_eq!(hung.len(), 4, "never two looks at one thing");
-    let told: Vec<_> = play.told.iter().map(|(_, kind, name)| (*kind, &**name)).collect();
-    assert_eq!(told.len(), 4, "{told:?}");
-    for name in ["e", "f"] {
-        let standing = play.standing(name);
-        assert!(standing.state == State::Up && standing.last.unwrap() > Tick((play.secs - 61) * 1000), "{standing:?}");
-    }
-    // It comes back late: that says nothing, but from then on it is looked at again.
-    let late = Outcome { good: Some(true), took: SECOND, detail: String::new() };
-    play.book.ended(hung[0], Tick(0), late, Tick(play.secs * 1000));
-    assert_eq!(play.standing("a").state, State::Down);
-    assert!(play.book.start(Tick(play.secs * 1000 + 1000)).is_some_and(|look| look.id == hung[0]));
-}
-
-mod pings {
-    use super::*;
-
-    fn backup() -> [PingRule; 1] {
-        [PingRule { name: "backup".to_owned(), period: SECOND * 3600, grace: SECOND * 600 }]
-    }
-
-    fn ping(play: &mut Play, what: Pinged, body: &str) {
-        assert!(play.book.pinged("backup", what, body.to_owned(), Tick(play.secs * 1000)));
-    }
-
-    #[test]
-    fn missed_after_period_and_grace_and_never_before_the_first() {
-        let mut play = Play::new(&[], &backup());
-        assert_eq!(play.kinds(9000), [], "never pinged, never missed");
-        assert!(!play.book.pinged("other", Pinged::Good, String::new(), Tick(0)));
-        ping(&mut play, Pinged::Good, "");
-        let good = play.secs;
-        assert_eq!(play.run(9000), [(good + 4200, Kind::ProbeDown, "backup".to_owned())]);
-        let fell = play.events[0].clone();
-        assert_eq!(fell.fact(Field::Reason), Some(&Fact::Text(ping::MISSING.to_owned())));
-        let Some(Fact::Time(since)) = fell.fact(Field::Since) else { panic!() };
-        assert_eq!(since.tick, Tick((good + 3600) * 1000), "since it was due");
-        ping(&mut play, Pinged::Good, "done");
-        assert_eq!(play.kinds(1), [up("backup")], "one is enough");
-        assert_eq!(play.standing("backup").detail, "done");
-    }
-
-    #[test]
-    fn it_says_that_it_failed() {
-        let mut play = Play::new(&[], &backup());
-        for (what, detail, code) in
-            [(Pinged::Failed(Some(3)), "exit code 3", true), (Pinged::Failed(None), ping::SAID, false)]
-        {
-            ping(&mut play, what, "no space\nleft");
-            assert_eq!(play.kinds(1), [down("backup")]);
-            assert_eq!(play.standing("backup").detail, detail);
-            let fell = play.events.last().unwrap();
-            assert_eq!(fell.fact(Field::Reason), Some(&Fact::Text(ping::SAID.to_owned())));
-            assert_eq!(fell.fact(Field::Output), Some(&Fact::Text("no space\nleft".to_owned())));
-            assert_eq!(fell.fact(Field::ExitCode).is_some(), code);
-            ping(&mut play, what, "again");
-            assert_eq!(play.kinds(9000), [], "told once, and nothing is missed while it is down");
-            ping(&mut play, Pinged::Good, "");
-            assert_eq!(play.kinds(1), [up("backup")]);
-        }
-    }
-
-    #[test]
-    fn a_run_that_began_must_end() {
-        let mut play = Play::new(&[], &backup());
-        ping(&mut play, Pinged::Begun, "");
-        assert_eq!(play.kinds(300), []);
-        assert_eq!((play.standing("backup").state, &*play.standing("backup").detail), (State::Unknown, "runs"));
-        ping(&mut play, Pinged::Good, "");
-        assert_eq!(play.standing("backup").took, Some(SECOND * 300));
-        play.run(600);
-        ping(&mut play, Pinged::Begun, "");
-        let begun = play.secs;
-        assert_eq!(play.run(3000), [(begun + 600, Kind::ProbeDown, "backup".to_owned())]);
-        assert_eq!(play.events[0].fact(Field::Reason), Some(&Fact::Text(ping::UNENDED.to_owned())));
-    }
-
-    #[test]
-    fn a_restart_and_a_sleep_leave_time_to_ping() {
-        let mut play = Play::new(&[], &backup());
-        ping(&mut play, Pinged::Good, "");
-        play.run(700);
-        // The program was not there when the ping came.
-        play.secs += 10_000;
-        play.restart(&[], &backup());
-        let start = play.secs;
-        assert_eq!(play.run(2000), [(start + 600, Kind::ProbeDown, "backup".to_owned())]);
-        ping(&mut play, Pinged::Good, "");
-        assert_eq!(play.kinds(1), [up("backup")]);
-        // The machine slept.
-        play.secs += 10_000;
-        let woken = play.secs + 1;
-        assert_eq!(play.run(2000), [(woken + 600, Kind::ProbeDown, "backup".to_owned())]);
-        // A longer wait than that is not cut short.
-        ping(&mut play, Pinged::Good, "");
-        let good = play.secs;
-        play.run(700);
-        play.restart(&[], &backup());
-        let told = play.run(4000);
-        assert_eq!(told.last(), Some(&(good + 4200, Kind::ProbeDown, "backup".to_owned())), "{told:?}");
-    }
+    assert!(play.told.is_empty() && play.standing("share").state == State::Down, "{:?}", play.told);
 }

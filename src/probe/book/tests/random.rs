@@ -14,7 +14,8 @@ fn never_two_downs_without_an_up_between() {
         random % n
     };
     let names = ["a", "b", "c", "d"];
-    let all = [plan("a", None), plan("b", probe("a")), plan("c", probe("b")), plan("d", Some(Parent::Host("*".into())))];
+    let all =
+        [plan("a", None), plan("b", probe("a")), plan("c", probe("b")), plan("d", Some(Parent::Host("*".into())))];
     let rule = [PingRule { name: "p".to_owned(), period: SECOND * 300, grace: SECOND * 60 }];
     let (mut downs, mut restarts) = (0, 0);
     for round in 0..60 {

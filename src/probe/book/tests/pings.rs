@@ -1,0 +1,88 @@
+//! What reports itself.
+
+use super::*;
+
+fn backup() -> [PingRule; 1] {
+    [PingRule { name: "backup".to_owned(), period: SECOND * 3600, grace: SECOND * 600 }]
+}
+
+fn ping(play: &mut Play, what: Pinged, body: &str) {
+    assert!(play.book.pinged("backup", what, body.to_owned(), Tick(play.secs * 1000)));
+}
+
+#[test]
+fn missed_after_period_and_grace_and_never_before_the_first() {
+    let mut play = Play::new(&[], &backup());
+    assert_eq!(play.kinds(9000), [], "never pinged, never missed");
+    assert!(!play.book.pinged("other", Pinged::Good, String::new(), Tick(0)));
+    ping(&mut play, Pinged::Good, "");
+    let good = play.secs;
+    assert_eq!(play.run(9000), [(good + 4200, Kind::ProbeDown, "backup".to_owned())]);
+    let fell = play.events[0].clone();
+    assert_eq!(fell.fact(Field::Reason), Some(&Fact::Text(ping::MISSING.to_owned())));
+    let Some(Fact::Time(since)) = fell.fact(Field::Since) else { panic!() };
+    assert_eq!(since.tick, Tick((good + 3600) * 1000), "since it was due");
+    ping(&mut play, Pinged::Good, "done");
+    assert_eq!(play.kinds(1), [up("backup")], "one is enough");
+    assert_eq!(play.standing("backup").detail, "done");
+}
+
+#[test]
+fn it_says_that_it_failed() {
+    let mut play = Play::new(&[], &backup());
+    for (what, detail, code) in
+        [(Pinged::Failed(Some(3)), "exit code 3", true), (Pinged::Failed(None), ping::SAID, false)]
+    {
+        ping(&mut play, what, "no space\nleft");
+        assert_eq!(play.kinds(1), [down("backup")]);
+        assert_eq!(play.standing("backup").detail, detail);
+        let fell = play.events.last().unwrap();
+        assert_eq!(fell.fact(Field::Reason), Some(&Fact::Text(ping::SAID.to_owned())));
+        assert_eq!(fell.fact(Field::Output), Some(&Fact::Text("no space\nleft".to_owned())));
+        assert_eq!(fell.fact(Field::ExitCode).is_some(), code);
+        ping(&mut play, what, "again");
+        assert_eq!(play.kinds(9000), [], "told once, and nothing is missed while it is down");
+        ping(&mut play, Pinged::Good, "");
+        assert_eq!(play.kinds(1), [up("backup")]);
+    }
+}
+
+#[test]
+fn a_run_that_began_must_end() {
+    let mut play = Play::new(&[], &backup());
+    ping(&mut play, Pinged::Begun, "");
+    assert_eq!(play.kinds(300), []);
+    assert_eq!((play.standing("backup").state, &*play.standing("backup").detail), (State::Unknown, "runs"));
+    ping(&mut play, Pinged::Good, "");
+    assert_eq!(play.standing("backup").took, Some(SECOND * 300));
+    play.run(600);
+    ping(&mut play, Pinged::Begun, "");
+    let begun = play.secs;
+    assert_eq!(play.run(3000), [(begun + 600, Kind::ProbeDown, "backup".to_owned())]);
+    assert_eq!(play.events[0].fact(Field::Reason), Some(&Fact::Text(ping::UNENDED.to_owned())));
+}
+
+#[test]
+fn a_restart_and_a_sleep_leave_time_to_ping() {
+    let mut play = Play::new(&[], &backup());
+    ping(&mut play, Pinged::Good, "");
+    play.run(700);
+    // The program was not there when the ping came.
+    play.secs += 10_000;
+    play.restart(&[], &backup());
+    let start = play.secs;
+    assert_eq!(play.run(2000), [(start + 600, Kind::ProbeDown, "backup".to_owned())]);
+    ping(&mut play, Pinged::Good, "");
+    assert_eq!(play.kinds(1), [up("backup")]);
+    // The machine slept.
+    play.secs += 10_000;
+    let woken = play.secs + 1;
+    assert_eq!(play.run(2000), [(woken + 600, Kind::ProbeDown, "backup".to_owned())]);
+    // A longer wait than that is not cut short.
+    ping(&mut play, Pinged::Good, "");
+    let good = play.secs;
+    play.run(700);
+    play.restart(&[], &backup());
+    let told = play.run(4000);
+    assert_eq!(told.last(), Some(&(good + 4200, Kind::ProbeDown, "backup".to_owned())), "{told:?}");
+}
