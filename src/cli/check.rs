@@ -2,6 +2,7 @@
 
 #[cfg(feature = "jobs")]
 mod jobs;
+mod probe;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -98,6 +99,7 @@ fn summary(file: &str, plan: &Plan, now: &Now) -> String {
         let zone = Zone::load(plan.timezone.as_deref()).unwrap_or_else(|_| Zone::utc());
         jobs::jobs(&plan.jobs, now.wall, &zone, &mut line);
     }
+    probe::probes(plan, &mut line);
     line("state    ", &[&plan.state_dir.to_string_lossy()]);
     line("control  ", &[&plan.control.to_string_lossy()]);
     text

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Now, Tick};
-use crate::event::{Event, Id};
+use crate::event::{Event, Id, Phase};
 pub use crate::probe::book::look::Look;
 use crate::probe::book::ping::Ping;
 pub use crate::probe::book::ping::Pinged;
@@ -31,6 +31,12 @@ const SAVE: Duration = Duration::from_secs(5);
 const SAVE_PING: Duration = Duration::from_secs(600);
 /// Lines for the log that wait.
 const MAX_SAID: usize = 64;
+/// Failures that a server tells for a host at a time (see `MAX_LESSER` in `keepalive/told.rs`).
+const MAX_CARRIED: usize = 6;
+/// Failures of one probe that are told within [`RESTLESS`]; what comes after waits, whoever can ping.
+const MAX_TOLD: usize = 5;
+/// See [`MAX_TOLD`].
+const RESTLESS: Duration = Duration::from_secs(600);
 /// Incidents whose end is due, because their probe is gone from the configuration.
 const MAX_DROPPED: usize = 256;
 
@@ -43,6 +49,8 @@ pub struct Setting {
     pub probes: Vec<Arc<ProbePlan>>,
     /// `[[http.ping]]`.
     pub pings: Vec<PingRule>,
+    /// A server tells for this host, which takes no more than [`MAX_CARRIED`] failures at a time.
+    pub is_carried: bool,
 }
 
 /// What is known of hosts, and of silences by command, when somebody looked.
@@ -98,6 +106,8 @@ struct Item {
     /// Its failure is to be told.
     ready: bool,
     told: Option<Told>,
+    /// When it was told lately, at most [`MAX_TOLD`] times.
+    tells: Vec<Tick>,
     ping: Ping,
 }
 
@@ -131,6 +141,7 @@ impl Item {
 #[derive(Default, Debug)]
 pub struct Book {
     me: String,
+    is_carried: bool,
     items: Vec<Item>,
     schedule: Schedule,
     next_id: u32,
@@ -149,6 +160,7 @@ impl Book {
     /// The configuration has changed: what is in it still keeps what is known of it, what is new begins.
     pub fn define(&mut self, setting: &Setting, now: &Now) {
         self.me.clone_from(&setting.me);
+        self.is_carried = setting.is_carried;
         let mut old = std::mem::take(&mut self.items);
         let left = std::mem::take(&mut self.left);
         let sources = setting.probes.iter().cloned().map(Source::Probe);
@@ -198,6 +210,7 @@ impl Book {
             because: None,
             ready: false,
             told: None,
+            tells: Vec::new(),
             ping: Ping::default(),
         }
     }
@@ -251,6 +264,9 @@ impl Book {
             if !post(Some(event.clone()), self.json(now)) {
                 self.items[at].told = before;
                 return events;
+            }
+            if event.kind.phase() == Phase::Begin {
+                self.items[at].tells.push(now.tick);
             }
             self.unsaved = None;
             events.push(event);

@@ -53,6 +53,32 @@ fn looks_that_hang_delay_nobody() {
 }
 
 #[test]
+fn what_check_says_of_a_good_file() {
+    let dir = TempDir::new();
+    let file = dir.join("config.toml");
+    let text = "[[probe]]
+name = \"a\"
+tcp = \"a:1\"
+depends_on = \"b\"
+[[probe]]
+name = \"b\"
+tcp = \"b:1\"
+interval = 2
+max_fails = 1
+passive = true
+";
+    std::fs::write(&file, text).unwrap();
+    let output = run(&["check", "-c", file.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    for line in [
+        "probe    a: tcp a:1 every 1m; down after 3 failures within 3m; explained by b\n",
+        "probe    b: tcp b:1 every 2s, passive; down after 1 failure within 2s\n",
+    ] {
+        assert!(output.status.success() && said.contains(line), "{said}");
+    }
+}
+
+#[test]
 fn what_check_says_of_a_wrong_file() {
     let dir = TempDir::new();
     let file = dir.join("config.toml");

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Above, Book, SAVE, Source, World};
+use super::{Above, Book, MAX_CARRIED, MAX_TOLD, RESTLESS, SAVE, Source, World};
 use crate::clock::Tick;
 use crate::probe::{Parent, State};
 
 /// Stands in place of a parent when a command wants it silent.
 pub const SILENCED: &str = "silenced";
+/// The same of one that goes and comes.
+pub const RESTS: &str = "told five times in ten minutes";
+/// The same where a server tells for this host.
+pub const CROWDED: &str = "its server tells six others";
 
 /// Nobody waits longer than this to see whether a parent fails too.
 const MAX_WAIT: Duration = Duration::from_secs(600);
@@ -47,7 +51,10 @@ impl Book {
         let verdict = parent.map(|parent| self.verdict(parent, item.fell, world));
         let parent = parent.map(|parent| parent.name().to_owned());
         let silenced = world.silenced.iter().any(|name| name == item.name());
+        let taken = self.items.iter().filter(|item| item.told.is_some() || item.ready).count();
+        let crowded = self.is_carried && taken >= MAX_CARRIED + usize::from(item.ready);
         let Some(item) = self.items.get_mut(at) else { return };
+        item.tells.retain(|told| now.since(*told) < RESTLESS);
         let down = verdict.as_ref().is_some_and(|verdict| verdict.down);
         let changed = down != item.explained;
         item.explained = down;
@@ -59,9 +66,11 @@ impl Book {
         }
         let waits = verdict.is_some_and(|verdict| !verdict.well && now < verdict.until) && !item.freed;
         let judged = rule.is_none_or(|rule| item.watch.is_judged(&rule));
-        item.ready = !down && !waits && judged && !silenced;
-        if silenced && !down {
-            item.because = Some(SILENCED.to_owned());
+        let rests = item.tells.len() >= MAX_TOLD;
+        let quiet = [(silenced, SILENCED), (rests, RESTS), (crowded, CROWDED)].into_iter().find(|(is, _)| *is);
+        item.ready = !down && !waits && judged && quiet.is_none();
+        if let (Some((_, why)), false) = (quiet, down) {
+            item.because = Some(why.to_owned());
         } else if item.ready {
             item.because = None;
         }

@@ -49,6 +49,8 @@ struct Play {
     saved: String,
     /// Nothing is taken.
     full: bool,
+    /// A server tells for this host.
+    carried: bool,
 }
 
 impl Play {
@@ -62,13 +64,19 @@ impl Play {
             events: Vec::new(),
             saved: String::new(),
             full: false,
+            carried: false,
         };
         play.define(probes, pings);
         play
     }
 
     fn define(&mut self, probes: &[Arc<ProbePlan>], pings: &[PingRule]) {
-        let setting = Setting { me: "me@here".to_owned(), probes: probes.to_vec(), pings: pings.to_vec() };
+        let setting = Setting {
+            me: "me@here".to_owned(),
+            probes: probes.to_vec(),
+            pings: pings.to_vec(),
+            is_carried: self.carried,
+        };
         self.book.define(&setting, &now(self.secs));
     }
 

@@ -61,7 +61,8 @@ impl Parts {
                 }
             }
         }
-        let setting = Setting { me: self.me.clone(), probes: new.probes.clone(), pings };
+        let is_carried = !new.tells() && !new.clients.is_empty();
+        let setting = Setting { me: self.me.clone(), probes: new.probes.clone(), pings, is_carried };
         if let Some(desk) = &self.probing.desk {
             desk.reload(&setting, new.tells());
             return Ok(());

@@ -86,3 +86,19 @@ fn a_restart_and_a_sleep_leave_time_to_ping() {
     let told = play.run(4000);
     assert_eq!(told.last(), Some(&(good + 4200, Kind::ProbeDown, "backup".to_owned())), "{told:?}");
 }
+
+#[test]
+fn whoever_can_ping_cannot_fill_the_channels() {
+    let mut play = Play::new(&[], &backup());
+    let mut told = Vec::new();
+    for _ in 0..300 {
+        ping(&mut play, Pinged::Failed(None), "");
+        told.extend(play.run(1));
+        ping(&mut play, Pinged::Good, "");
+        told.extend(play.run(1));
+    }
+    assert_eq!(told.len(), 10, "five failures, each with its end");
+    // What stays down is told once the ten minutes are over.
+    ping(&mut play, Pinged::Failed(None), "");
+    assert_eq!(play.kinds(1), [down("backup")]);
+}
