@@ -95,6 +95,11 @@ impl Hosts {
         self.part(shard).iter().map(|(_, entry)| (entry.name.clone(), entry.host.clone())).collect()
     }
 
+    /// Shows every host of one part.
+    pub fn see(&self, shard: usize, look: &mut dyn FnMut(&str, &Host)) {
+        self.part(shard).iter().for_each(|(_, entry)| look(&entry.name, &entry.host));
+    }
+
     /// Hash of the name and last beat of each host that is up in one part.
     pub fn beats(&self, shard: usize) -> Vec<(u64, Tick)> {
         let up = self.part(shard).iter().filter(|(_, entry)| entry.host.standing == Standing::Up);

@@ -57,6 +57,11 @@ impl Me {
         Me { gauge: Some(Gauge::new(folder)), monitors: Arc::new(monitors), ..self }
     }
 
+    /// What reads this machine, if anybody does.
+    pub fn gauge(&self) -> Option<&Arc<Gauge>> {
+        self.gauge.as_ref()
+    }
+
     /// A new run under another name, which says and knows the same.
     ///
     /// # Errors

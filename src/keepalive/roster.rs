@@ -293,7 +293,7 @@ impl Roster {
     }
 
     /// Whether a silence or a window says that nothing begins to be told of `name`.
-    fn covers(&self, name: &str, now: &Now) -> bool {
+    pub fn covers(&self, name: &str, now: &Now) -> bool {
         self.silences.covers(name, now) || silences::in_window(&self.rules.windows, name, &self.rules.zone, now)
     }
 

@@ -1,20 +1,42 @@
-//! How a machine is doing: load, memory, disk, temperature.
+//! How a machine is doing, and what it may not run short of.
 
+pub mod book;
+pub mod desk;
 pub mod gauge;
 pub mod proc;
+pub mod readings;
+pub mod rules;
+pub mod what;
 
-use crate::alert::clean::{clean, cut};
+use std::time::Duration;
+
 use crate::clock::Tick;
-use crate::event::{Event, Fact, Field};
-use crate::json::{Writer, decimal};
-use crate::keepalive::leaf::Leaf;
+pub use readings::{Readings, note};
+use rules::Limit;
+use what::{COUNT, What};
 
 /// Name of the small state.
 pub const STATE_NAME: &str = "resources";
 
 /// `[resource]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ResourcePlan {}
+pub struct ResourcePlan {
+    /// From one look to the next.
+    pub interval: Duration,
+    /// Folders whose file systems count on this machine; `None` for `/` and the state directory.
+    pub disks: Option<Vec<String>>,
+    /// Globs: the hosts that a server checks; all if there are none.
+    pub hosts: Vec<String>,
+    /// What is limited, in the order of [`What::ALL`].
+    pub limits: [Option<Limit>; COUNT],
+}
+
+impl ResourcePlan {
+    /// The limit of `what`, if it has one.
+    pub fn limit(&self, what: What) -> Option<&Limit> {
+        self.limits.get(what as usize)?.as_ref()
+    }
+}
 
 /// What a host has of one resource that is watched, for people.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,221 +74,5 @@ impl State {
             State::Normal => "normal",
             State::High => "high",
         }
-    }
-}
-
-/// Bytes of a note.
-pub const MAX_NOTE: usize = 200;
-
-/// What a host says of itself in its beats. What it cannot know is left out.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Readings {
-    /// Load average of the last minute, in hundredths.
-    pub load: Option<u32>,
-    /// Cores.
-    pub cores: Option<u32>,
-    /// Memory in use, in percent.
-    pub memory: Option<u32>,
-    /// Use of the fullest disk, in percent.
-    pub disk: Option<u32>,
-    /// The highest temperature, in tenths of a degree Celsius.
-    pub temperature: Option<i32>,
-    /// What was last said of it, at most 200 bytes.
-    pub note: String,
-}
-
-/// Makes a note fit: one line without control characters, at most [`MAX_NOTE`] bytes.
-pub fn note(text: &str) -> String {
-    clean(text.trim(), MAX_NOTE)
-}
-
-impl Readings {
-    /// Whether there is anything to say.
-    pub fn some(self) -> Option<Readings> {
-        (self != Readings::default()).then_some(self)
-    }
-
-    /// Adds what is known to `event` as facts.
-    pub fn add_to(&self, event: &mut Event) {
-        let percent = |percent: u32| [&*percent.to_string(), " %"].concat();
-        let load = self.load.map(|load| {
-            let load = decimal(load.into(), 2);
-            match self.cores {
-                Some(1) => [&*load, " (1 core)"].concat(),
-                Some(cores) => [&*load, " (", &cores.to_string(), " cores)"].concat(),
-                None => load,
-            }
-        });
-        let texts = [
-            (Field::Load, load),
-            (Field::Memory, self.memory.map(percent)),
-            (Field::Disk, self.disk.map(percent)),
-            (Field::Temperature, self.temperature.map(|tenths| [&*decimal(tenths.into(), 1), " °C"].concat())),
-            (Field::Note, (!self.note.is_empty()).then(|| self.note.clone())),
-        ];
-        for (field, text) in texts {
-            if let Some(text) = text {
-                event.facts.push((field, Fact::Text(text)));
-            }
-        }
-    }
-}
-
-/// On the wire: members of `data`. `res` holds numbers: `load` (average of a minute), `cores`, `mem` and `disk` (percent
-/// in use), `temp` (degrees Celsius); `note` is a text. At most 600 bytes, since a note holds no control characters.
-impl Readings {
-    /// Writes them as `"res":{…},"note":"…"`; nothing that is not known.
-    pub fn write(&self, out: &mut Writer) {
-        let whole = |number: Option<u32>| number.map(|number| number.to_string());
-        let numbers = [
-            ("load", self.load.map(|load| decimal(load.into(), 2))),
-            ("cores", whole(self.cores)),
-            ("mem", whole(self.memory)),
-            ("disk", whole(self.disk)),
-            ("temp", self.temperature.map(|tenths| decimal(tenths.into(), 1))),
-        ];
-        if numbers.iter().any(|(_, number)| number.is_some()) {
-            out.key("res").open('{');
-            for (key, number) in numbers {
-                if let Some(number) = number {
-                    out.key(key).raw(&number);
-                }
-            }
-            out.close('}');
-        }
-        if !self.note.is_empty() {
-            out.key("note").text(&cut(self.note.clone(), MAX_NOTE));
-        }
-    }
-
-    /// Takes in what stands at `path` below `data`. What is no reading, or cannot be true, is left out: it must not cost
-    /// the beat.
-    pub fn take(&mut self, path: &str, leaf: Leaf<'_>) {
-        if let ("note", Leaf::Text(text)) = (path, leaf) {
-            self.note = note(text);
-        }
-        let Some(thousandths) = leaf.millis() else { return };
-        let within = |unit: i64, least: i64, most: i64| {
-            let number = (thousandths.saturating_add(unit / 2)).div_euclid(unit);
-            (least..=most).contains(&number).then_some(number)
-        };
-        let count = |unit, least, most| within(unit, least, most).and_then(|number| u32::try_from(number).ok());
-        match path {
-            "res/load" => self.load = count(10, 0, proc::MAX_LOAD),
-            "res/cores" => self.cores = count(1000, 1, proc::MAX_CORES),
-            "res/mem" => self.memory = count(1000, 0, 100),
-            "res/disk" => self.disk = count(1000, 0, 100),
-            "res/temp" => {
-                let (least, most) = proc::TEMPERATURES;
-                self.temperature = within(100, least, most).and_then(|number| i32::try_from(number).ok());
-            }
-            _ => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::{Boot, Now, Tick, Wall};
-    use crate::event::{Id, Kind, Moment};
-    use crate::keepalive::beat::Report;
-    use crate::keepalive::leaf::walk;
-
-    fn full() -> Readings {
-        Readings {
-            load: Some(52),
-            cores: Some(4),
-            memory: Some(43),
-            disk: Some(71),
-            temperature: Some(485),
-            note: "backup runs".to_owned(),
-        }
-    }
-
-    fn written(readings: &Readings) -> String {
-        let mut out = Writer::default();
-        readings.write(out.open('{'));
-        out.close('}');
-        out.into_string()
-    }
-
-    fn read(text: &str) -> Readings {
-        let mut readings = Readings::default();
-        let all = walk(text.as_bytes(), &mut |path, leaf| {
-            readings.take(path, leaf);
-            true
-        });
-        assert!(all, "{text}");
-        readings
-    }
-
-    #[test]
-    fn they_survive_the_wire() {
-        let text = r#"{"res":{"load":0.52,"cores":4,"mem":43,"disk":71,"temp":48.5},"note":"backup runs"}"#;
-        assert_eq!(written(&full()), text);
-        assert_eq!(read(text), full());
-        assert_eq!(written(&Readings::default()), "{}");
-        assert_eq!(Readings::default().some(), None);
-        let cold = Readings { temperature: Some(-5), load: Some(120_007), ..Readings::default() };
-        assert_eq!(written(&cold), r#"{"res":{"load":1200.07,"temp":-0.5}}"#);
-        assert_eq!(read(&written(&cold)), cold);
-    }
-
-    #[test]
-    fn what_cannot_be_is_left_out_and_costs_nothing() {
-        for text in [
-            r#"{"res":{"load":-1,"cores":0,"mem":101,"disk":-1,"temp":1e9}}"#,
-            r#"{"res":{"load":"1","cores":[4],"mem":{"a":1},"disk":true,"temp":null},"note":7}"#,
-            r#"{"res":{"load":1e300,"cores":18446744073709551615,"mem":1e300,"disk":-1e300,"temp":-1e300}}"#,
-            r#"{"res":[1,2],"note":["x"]}"#,
-            r#"{"res":7,"note":{"note":"x"}}"#,
-            r#"{"res":{"orbit":1,"more":{"load":1}}}"#,
-        ] {
-            assert_eq!(read(text), Readings::default(), "{text}");
-        }
-        let rounded = read(r#"{"res":{"load":1.996,"cores":3.7,"mem":99.6,"disk":0.4,"temp":-0.26,"fan":[1]}}"#);
-        assert_eq!((rounded.load, rounded.cores, rounded.memory), (Some(200), Some(4), Some(100)));
-        assert_eq!((rounded.disk, rounded.temperature), (Some(0), Some(-3)));
-    }
-
-    #[test]
-    fn readings_never_cost_a_beat() {
-        let text =
-            r#"{"ev":"beat","per":30,"data":{"res":{"load":"high","mem":43,"fan":[1]},"note":"ok","res":7,"x":{}}}"#;
-        let readings = Readings { memory: Some(43), note: "ok".to_owned(), ..Readings::default() };
-        let report = Report::read(text.as_bytes()).unwrap();
-        assert_eq!(report.data.readings, Some(readings));
-        assert_eq!(Report::read(&report.to_json()), Some(report));
-    }
-
-    #[test]
-    fn a_note_is_one_short_line() {
-        let hostile = "\u{1b}[31m\u{202e}a\nb";
-        assert_eq!(note(hostile), "\u{FFFD}[31m\u{FFFD}a b");
-        assert_eq!(read(&format!("{{\"note\":\"{}\"}}", "失".repeat(500))).note.len(), 198);
-        let long = Readings { note: "\"\\".repeat(5000), ..full() };
-        assert!(written(&long).len() < 600, "{}", written(&long).len());
-        assert!(read(&written(&long)).note.len() <= MAX_NOTE);
-    }
-
-    #[test]
-    fn facts_are_short_texts() {
-        let now = Now { tick: Tick(0), wall: Wall(0), boot: Boot(0) };
-        let facts = |readings: &Readings| {
-            let mut event = Event::new(Kind::Offline, Id(1), "nas@home", Moment::at(Tick(0), &now));
-            readings.add_to(&mut event);
-            let fact = |(field, fact): &(Field, Fact)| match fact {
-                Fact::Text(text) => format!("{}={text}", field.name()),
-                Fact::Number(_) | Fact::Span(_) | Fact::Time(_) => panic!("no text"),
-            };
-            event.facts.iter().map(fact).collect::<Vec<_>>().join("; ")
-        };
-        let all = "load=0.52 (4 cores); memory=43 %; disk=71 %; temperature=48.5 °C; note=backup runs";
-        assert_eq!(facts(&full()), all);
-        let few = Readings { load: Some(7), cores: Some(1), temperature: Some(-123), ..Readings::default() };
-        assert_eq!(facts(&few), "load=0.07 (1 core); temperature=-12.3 °C");
-        assert_eq!(facts(&Readings { cores: Some(4), ..Readings::default() }), "");
-        assert_eq!(facts(&Readings { load: Some(123_456), ..Readings::default() }), "load=1234.56");
     }
 }

@@ -7,6 +7,14 @@ pub const MAX_LOAD: i64 = 10_000_000;
 pub const MAX_CORES: i64 = 65_536;
 /// Temperatures that are believed, in tenths of a degree Celsius: sensors that are not there say -273 or 255.
 pub const TEMPERATURES: (i64, i64) = (-600, 2000);
+/// Most network errors that are believed, in hundredths per second.
+pub const MAX_ERRORS: i64 = 100_000_000;
+/// Fewer ticks of the kernel's clock between two looks say nothing about the processors.
+const MIN_TICKS: u64 = 10;
+/// Two looks must be so far apart, in milliseconds, to give errors per second.
+const MIN_GAP: u64 = 100;
+/// The longest uptime that is believed, in seconds: a hundred years.
+const MAX_UPTIME: u64 = 100 * 366 * 86_400;
 
 /// The load average of the last minute in hundredths, from `/proc/loadavg`: `0.52 0.58 0.59 1/497 12345`.
 pub fn load(text: &str) -> Option<u32> {
@@ -31,14 +39,97 @@ pub fn cores(text: &str) -> Option<u32> {
 /// Memory in use in percent, from `/proc/meminfo`. Kernels before 3.14 do not say what is available; what is free or
 /// holds files comes near.
 pub fn memory(text: &str) -> Option<u32> {
-    let size = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        number(line.split_whitespace().next()?)
-    };
+    let size = |name: &str| size(text, name);
     let guess = || Some(size("MemFree")?.saturating_add(size("Buffers")?).saturating_add(size("Cached")?));
     let total = size("MemTotal")?;
     let available = size("MemAvailable").or_else(guess)?.min(total);
     percent(total - available, total)
+}
+
+/// Swap in use in percent, from `/proc/meminfo`; `None` if there is no swap.
+pub fn swap(text: &str) -> Option<u32> {
+    let total = size(text, "SwapTotal")?;
+    percent(total - size(text, "SwapFree")?.min(total), total)
+}
+
+fn size(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    number(line.split_whitespace().next()?)
+}
+
+/// Open files in percent of what the kernel allows, from `/proc/sys/fs/file-nr`: `1234 0 9223372036854775807`.
+pub fn fds(text: &str) -> Option<u32> {
+    let mut words = text.split_whitespace();
+    let (open, _, most) = (number(words.next()?)?, number(words.next()?)?, number(words.next()?)?);
+    percent(open, most)
+}
+
+/// Seconds since the boot, from `/proc/uptime`: `350735.47 234388.90`.
+pub fn uptime(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_whitespace().next()?.split_once('.')?;
+    number(part)?;
+    number(whole).filter(|seconds| *seconds <= MAX_UPTIME)
+}
+
+/// What only grows: time of the processors, and network errors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Ticks in which they did not idle, and all ticks.
+    pub cpu: Option<(u64, u64)>,
+    /// Packets that were broken or dropped.
+    pub errors: Option<u64>,
+}
+
+impl Counters {
+    /// From `/proc/stat` and `/proc/net/dev`.
+    pub fn read(stat: Option<&str>, net: Option<&str>) -> Counters {
+        Counters { cpu: stat.and_then(ticks), errors: net.and_then(errors) }
+    }
+
+    /// Use of the processors in percent, and errors in hundredths per second, since `before`, which was read `ms`
+    /// milliseconds earlier. A counter that went back tells nothing: something was taken out, or it began anew.
+    pub fn since(&self, before: &Counters, ms: u64) -> (Option<u32>, Option<u32>) {
+        let cpu = self.cpu.zip(before.cpu).and_then(|(now, before)| {
+            let all = now.1.checked_sub(before.1).filter(|all| *all >= MIN_TICKS)?;
+            percent(now.0.checked_sub(before.0)?, all)
+        });
+        let errors = self.errors.zip(before.errors).and_then(|(now, before)| {
+            let rate = now.checked_sub(before)?.checked_mul(100_000)?.checked_div(ms).filter(|_| ms >= MIN_GAP)?;
+            u32::try_from(rate).ok().filter(|rate| i64::from(*rate) <= MAX_ERRORS)
+        });
+        (cpu, errors)
+    }
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; guests are in user already.
+fn ticks(text: &str) -> Option<(u64, u64)> {
+    let mut words = text.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let (mut all, mut idle) = (0_u64, 0_u64);
+    for place in 0..8 {
+        // Old kernels have four.
+        let Some(word) = words.next() else { return (place >= 4).then(|| (all - idle, all)) };
+        let ticks = number(word)?;
+        all = all.checked_add(ticks)?;
+        idle += if place == 3 || place == 4 { ticks } else { 0 };
+    }
+    Some((all - idle, all))
+}
+
+/// Errors and drops, in and out, of all interfaces but `lo`.
+fn errors(text: &str) -> Option<u64> {
+    let mut sum = None;
+    for line in text.lines() {
+        let Some((name, numbers)) = line.split_once(':') else { continue };
+        if name.trim() == "lo" {
+            continue;
+        }
+        for (place, word) in numbers.split_whitespace().enumerate() {
+            if matches!(place, 2 | 3 | 10 | 11) {
+                sum = Some(number(word)?.checked_add(sum.unwrap_or_default())?);
+            }
+        }
+    }
+    sum
 }
 
 /// A temperature in tenths of a degree Celsius, from the thousandths in `/sys/class/thermal/thermal_zone*/temp`.
@@ -68,133 +159,4 @@ fn number(text: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn load_averages() {
-        for (text, hundredths) in [
-            ("0.52 0.58 0.59 1/497 12345\n", Some(52)),
-            ("0.00 0.01 0.05 1/31 1\n", Some(0)),
-            ("128.07 1.00 1.00 1/1 1", Some(12_807)),
-            ("100000.00", Some(10_000_000)),
-            ("100000.01", None),
-            ("99999999999999999999.00 ", None),
-            ("184467440737095516.15 ", None),
-            ("0.5 0 0", None),
-            ("0.123", None),
-            ("+1.00", None),
-            ("-1.00", None),
-            ("nan", None),
-            ("1.é", None),
-            ("", None),
-        ] {
-            assert_eq!(load(text), hundredths, "{text}");
-        }
-    }
-
-    #[test]
-    fn cores_that_are_on() {
-        for (text, count) in [
-            ("0\n", Some(1)),
-            ("0-3\n", Some(4)),
-            ("0-3,5,7-8", Some(7)),
-            ("3-0", None),
-            ("0-18446744073709551615", None),
-            ("0-99999", None),
-            ("", None),
-            ("x", None),
-            ("0-", None),
-        ] {
-            assert_eq!(cores(text), count, "{text}");
-        }
-    }
-
-    #[test]
-    fn memory_in_use() {
-        let new =
-            "MemTotal:        8000000 kB\nMemFree:          100000 kB\nMemAvailable:    4560000 kB\nBuffers: 1 kB\n";
-        let old = "MemTotal:  59000 kB\nMemFree: 10000 kB\nBuffers: 2000 kB\nCached: 12000 kB\nSwapCached: 7 kB\n";
-        for (text, used) in [
-            (new, Some(43)),
-            (old, Some(60)),
-            ("MemTotal: 100 kB\nMemAvailable: 500 kB\n", Some(0)),
-            ("MemTotal: 100 kB\nMemAvailable: 0 kB\n", Some(100)),
-            ("MemTotal: 18446744073709551615 kB\nMemAvailable: 1 kB\n", Some(100)),
-            ("MemTotal: 0 kB\nMemAvailable: 0 kB\n", None),
-            ("MemTotal: 184467440737095516150 kB\nMemAvailable: 1 kB\n", None),
-            ("MemTotal: 100 kB\nMemFree: 1 kB\n", None),
-            ("MemTotal:\nMemAvailable:\n", None),
-            ("", None),
-        ] {
-            assert_eq!(memory(text), used, "{text}");
-        }
-    }
-
-    #[test]
-    fn temperatures() {
-        for (text, tenths) in [
-            ("48500\n", Some(485)),
-            ("48549", Some(485)),
-            ("48550", Some(486)),
-            ("0\n", Some(0)),
-            ("-5200\n", Some(-52)),
-            ("-273000\n", None),
-            ("255000\n", None),
-            ("9223372036854775807", None),
-            ("99999999999999999999", None),
-            ("--5", None),
-            ("-", None),
-            ("", None),
-            ("48.5", None),
-        ] {
-            assert_eq!(temperature(text), tenths, "{text}");
-        }
-    }
-
-    #[test]
-    fn parts() {
-        for (part, whole, of_hundred) in [
-            (0, 10, Some(0)),
-            (1, 1000, Some(1)),
-            (710, 1000, Some(71)),
-            (711, 1000, Some(72)),
-            (10, 10, Some(100)),
-            (20, 10, Some(100)),
-            (u64::MAX, u64::MAX, Some(100)),
-            (u64::MAX / 2, u64::MAX, Some(50)),
-            (1 << 56, 1 << 56, Some(100)),
-            (0, 0, None),
-        ] {
-            assert_eq!(percent(part, whole), of_hundred, "{part} of {whole}");
-        }
-    }
-
-    /// Bytes of any kind, and good texts with some bytes changed.
-    #[test]
-    fn garbage_is_harmless() {
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut below = |n: u64| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random % n
-        };
-        let samples = ["0.52 0.58 0.59 1/497 1", "0-3,5", "MemTotal: 8 kB\nMemAvailable: 4 kB\n", "-48500"];
-        for _ in 0..20_000 {
-            let mut bytes = samples[below(4) as usize].as_bytes().to_vec();
-            for _ in 0..1 + below(6) {
-                let at = below(bytes.len() as u64) as usize;
-                match below(3) {
-                    0 => bytes[at] = below(256) as u8,
-                    1 => bytes.insert(at, b"0123456789.-,:\n "[below(16) as usize]),
-                    _ => bytes.extend_from_within(..at),
-                }
-            }
-            let text = String::from_utf8_lossy(&bytes);
-            let seen = (load(&text), cores(&text), memory(&text), temperature(&text));
-            assert!(seen.2.is_none_or(|memory| memory <= 100), "{text}: {seen:?}");
-            assert!(seen.3.is_none_or(|tenths| (-600..=2000).contains(&tenths)), "{text}: {seen:?}");
-        }
-    }
-}
+mod tests;

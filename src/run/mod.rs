@@ -184,7 +184,7 @@ impl Daemon {
         let callbacks = Callbacks::new(board.clone(), to_desk.clone(), resolver.clone(), stop.clone());
         let callbacks = start_callbacks(callbacks, &plan, &loaded, &zone, &now)?;
         reaper::start(&stop)?;
-        let (notices, delivered) = restore::spot(&loaded);
+        let (notices, delivered) = restore::spot(&loaded, &now);
         let history = Arc::new(Mutex::new(restore::history(&loaded)));
         #[cfg(feature = "status")]
         let site = restore::site(&loaded, &zone);

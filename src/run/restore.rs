@@ -30,7 +30,7 @@ use crate::run::parts::DAYS_STATE;
 use crate::run::threads::lock;
 #[cfg(feature = "status")]
 use crate::zone::Zone;
-use crate::{probe, spot};
+use crate::{probe, resource, spot};
 
 /// How long after an event the start of its callbacks is made up for, if the daemon ended in between.
 const FRESH: Duration = Duration::from_secs(300);
@@ -93,11 +93,14 @@ pub fn fresh(loaded: &Loaded, now: &Now) -> Vec<(u64, Event)> {
     fresh
 }
 
-/// The state of the notices; and what beats carry of those and of the probes, as far as a channel took it.
-pub fn spot(loaded: &Loaded) -> (Option<String>, Vec<Id>) {
-    let notices = loaded.small(spot::STATE_NAME).map(|small| small.json.clone());
+/// The state of the notices; and which of those that stand, of the probes that are down and of this machine's resources
+/// that are high were taken by a channel.
+pub fn spot(loaded: &Loaded, now: &Now) -> (Option<String>, Vec<Id>) {
+    let saved = |name| loaded.small(name).map(|small| small.json.clone());
+    let notices = saved(spot::STATE_NAME);
     let mut delivered = notices.as_deref().map(spot::tracker::standing).unwrap_or_default();
     delivered.extend(loaded.json(probe::STATE_NAME).iter().flat_map(probe::book::ids));
+    delivered.extend(saved(resource::STATE_NAME).iter().flat_map(|saved| resource::book::begun(saved, now)));
     delivered.retain(|id| {
         let waits = loaded.outbox.records.iter().any(|record| record.event.id == *id);
         !waits && loaded.outbox.finished.contains(*id)

@@ -56,6 +56,7 @@ pub fn host(standing: Standing, silent: i64, note: &str) -> Host {
         disk: Some(71),
         temperature: Some(485),
         note: note.to_owned(),
+        ..Readings::default()
     };
     Host {
         seq: 1,

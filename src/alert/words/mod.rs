@@ -117,7 +117,9 @@ impl Words {
     /// The text of `field`: in this language if it is of those that this program writes. Notes, names and paths stay.
     pub fn fact(&self, field: Field, text: &str) -> String {
         match field {
-            Field::Provider | Field::Action | Field::Reason | Field::Hint | Field::State => self.phrase(text),
+            Field::Provider | Field::Action | Field::Reason | Field::Hint | Field::State | Field::Resource => {
+                self.phrase(text)
+            }
             _ => text.to_owned(),
         }
     }

@@ -11,6 +11,7 @@ use crate::keepalive::heard::{Granted, Heard, Note, Refusal, name_is_valid};
 use crate::keepalive::host::{Carried, Cause, Host, Standing, fnv};
 use crate::keepalive::presence::{self, Life};
 use crate::keepalive::told;
+use crate::resource::Readings;
 
 /// Announced periods that make sense, in milliseconds: 0.1 s to a day.
 const PERIODS: std::ops::RangeInclusive<u32> = 100..=86_400_000;
@@ -231,6 +232,9 @@ impl Roster {
         if let Some(readings) = &report.data.readings {
             host.readings = Some(Box::new(readings.clone()));
             self.readings += usize::from(gains);
+        } else if let Some(old) = &mut host.readings {
+            // What it measured is old; what it said of itself stands.
+            **old = Readings { note: std::mem::take(&mut old.note), ..Readings::default() };
         }
         self.next_due = self.next_due.min(host.deadline);
         if save {
