@@ -22,11 +22,12 @@ fn ids(told: &[Event]) -> Vec<u64> {
 }
 
 #[test]
-fn all_that_a_cloud_says_is_told_with_its_end() {
+fn all_that_a_host_may_say_is_told_with_its_end() {
     for (begin, over) in [
         (Kind::Rebalance, Kind::RebalanceOver),
         (Kind::Maintenance, Kind::MaintenanceOver),
         (Kind::Blind, Kind::Seeing),
+        (Kind::ResourceHigh, Kind::ResourceNormal),
         (Kind::Interrupt, Kind::NoticeDropped),
     ] {
         let mut world = World::new(4);
@@ -52,12 +53,15 @@ fn all_that_a_cloud_says_is_told_with_its_end() {
 }
 
 #[test]
-fn only_what_a_cloud_says_is_carried() {
+fn only_what_a_host_may_say_is_carried() {
     let mut world = World::new(4);
     for (seq, kind) in (1..).zip(Kind::ALL) {
         world.hear("a", &with(seq, vec![own(*kind, seq, false, false)]), 0).unwrap();
     }
-    assert_eq!(kinds(&world.told()), [Kind::Interrupt, Kind::Blind, Kind::Rebalance, Kind::Maintenance]);
+    assert_eq!(
+        kinds(&world.told()),
+        [Kind::Interrupt, Kind::Blind, Kind::Rebalance, Kind::Maintenance, Kind::ResourceHigh]
+    );
 }
 
 #[test]
