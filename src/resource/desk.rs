@@ -24,6 +24,8 @@ use crate::run::threads::{Bell, SMALL_STACK, Stop, lock, spawn};
 const IDLE: Duration = Duration::from_secs(3600);
 /// What was told nobody for want of room is tried again after so long.
 const RETRY: Duration = Duration::from_secs(1);
+/// So many of this machine's incidents go with its beats at a time: notices of its cloud need room there, too.
+const MAX_CARRIED: usize = 4;
 /// A look that is late by less than this is no gap.
 const LATE: Duration = Duration::from_secs(30);
 
@@ -71,7 +73,7 @@ pub fn start(
     parts: Parts,
 ) -> io::Result<(Arc<Desk>, JoinHandle<()>)> {
     let book = saved.map(|saved| Book::restore(saved, &clock::now())).unwrap_or_default();
-    for event in book.begun() {
+    for event in book.begun().into_iter().take(MAX_CARRIED) {
         parts.carry.put(&event, setting.tells);
         if delivered.contains(&event.id) {
             parts.carry.delivered(event.id);
@@ -165,9 +167,11 @@ impl Desk {
             let now = clock::now();
             let Some(due) = book.due(&setting.me, &now) else { return true };
             let begins = due.event.kind.phase() == Phase::Begin;
+            let crowded = due.own && begins && book.begun().len() >= MAX_CARRIED;
             let mut state = self.parts.board.lock();
-            // The same silences and windows as for the silence of a host.
-            if begins && state.roster.covers(&due.event.subject, &now) {
+            // The same silences and windows as for the silence of a host. And what no server would hear of waits.
+            let covered = begins && state.roster.covers(&due.event.subject, &now);
+            if covered || (crowded && !setting.tells) {
                 book.hold(&due);
                 continue;
             }
@@ -178,9 +182,9 @@ impl Desk {
             if !posted {
                 return false;
             }
-            let own = due.own;
+            let carried = due.own && !crowded;
             let event = book.commit(due);
-            if own {
+            if carried {
                 self.parts.carry.put(&event, setting.tells);
             }
         }
@@ -207,3 +211,6 @@ fn judge(book: &mut Book, plan: &ResourcePlan, rules: &Rules, name: &str, host: 
         book.observe(source, what, place, (value, host.last), limit);
     }
 }
+
+#[cfg(test)]
+mod tests;

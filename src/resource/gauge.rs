@@ -22,6 +22,8 @@ const WAIT: Duration = Duration::from_millis(200);
 const STALE: Duration = Duration::from_secs(10 * 60);
 /// A look that takes longer hangs: the next one leaves out what it hangs on.
 const HANGS: Duration = Duration::from_secs(10);
+/// What only grows is compared with what it was at least so long ago.
+const MIN_GAP: Duration = Duration::from_millis(200);
 /// Thermal zones that are looked at.
 const MAX_ZONES: usize = 32;
 /// Bytes of a file of the kernel; more is not believed. That of the interfaces grows with their number.
@@ -217,10 +219,17 @@ impl<T> Part<T> {
 
 impl Seen {
     fn machine(&mut self, (mut readings, uptime, counters): (Readings, Option<u64>, Counters), now: Tick) {
-        if let Some((before, at)) = &self.before {
-            (readings.cpu, readings.errors) = counters.since(before, millis(now.since(*at)).unsigned_abs());
+        match &self.before {
+            Some((_, at)) if now.since(*at) < MIN_GAP => {
+                (readings.cpu, readings.errors) = (self.machine.value.0.cpu, self.machine.value.0.errors);
+            }
+            before => {
+                if let Some((before, at)) = before {
+                    (readings.cpu, readings.errors) = counters.since(before, millis(now.since(*at)).unsigned_abs());
+                }
+                self.before = Some((counters, now));
+            }
         }
-        self.before = Some((counters, now));
         self.machine.put((readings, uptime), now);
     }
 

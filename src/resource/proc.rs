@@ -11,8 +11,6 @@ pub const TEMPERATURES: (i64, i64) = (-600, 2000);
 pub const MAX_ERRORS: i64 = 100_000_000;
 /// Fewer ticks of the kernel's clock between two looks say nothing about the processors.
 const MIN_TICKS: u64 = 10;
-/// Two looks must be so far apart, in milliseconds, to give errors per second.
-const MIN_GAP: u64 = 100;
 /// The longest uptime that is believed, in seconds: a hundred years.
 const MAX_UPTIME: u64 = 100 * 366 * 86_400;
 
@@ -94,7 +92,7 @@ impl Counters {
             percent(now.0.checked_sub(before.0)?, all)
         });
         let errors = self.errors.zip(before.errors).and_then(|(now, before)| {
-            let rate = now.checked_sub(before)?.checked_mul(100_000)?.checked_div(ms).filter(|_| ms >= MIN_GAP)?;
+            let rate = now.checked_sub(before)?.checked_mul(100_000)?.checked_div(ms)?;
             u32::try_from(rate).ok().filter(|rate| i64::from(*rate) <= MAX_ERRORS)
         });
         (cpu, errors)

@@ -111,6 +111,7 @@ fn the_example_has_every_key_there_is() {
         "alert.email",
         "alert.log",
         "callback",
+        "resource",
     ];
     if cfg!(feature = "jobs") {
         sections.extend(["agent", "agent.queue", "agent.shortcut", "agent.command", "agent.template", "job"]);
@@ -138,7 +139,7 @@ fn the_example_has_every_key_there_is() {
     let below = ["server", "client", "upstream", "server.users"].map(|table| format!("keepalive.{table}"));
     let agent = ["queue", "shortcut", "command", "template"].map(|table| format!("agent.{table}"));
     let below: Vec<String> = below.into_iter().chain(agent.into_iter().filter(|_| cfg!(feature = "jobs"))).collect();
-    for table in ["spot", "keepalive", "window", "probe", "alert", "callback", "agent", "job"]
+    for table in ["spot", "keepalive", "window", "probe", "alert", "callback", "agent", "job", "resource"]
         .into_iter()
         .chain(below.iter().map(String::as_str))
     {

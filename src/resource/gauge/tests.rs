@@ -62,7 +62,12 @@ fn what_grows_is_told_by_the_difference() {
     seen.machine((Readings::default(), None, counters(200, 15)), Tick(10_000));
     let second = seen.sample(Tick(10_000), STALE);
     assert_eq!((second.readings.cpu, second.readings.errors), (Some(100), Some(100)));
-    assert_eq!(seen.sample(Tick(10_001) + STALE, STALE).readings, Readings::default());
+    // Too soon to say anything new, and nothing is lost by it.
+    seen.machine((Readings::default(), None, counters(200, 15)), Tick(10_100));
+    assert_eq!(seen.sample(Tick(10_100), STALE).readings, second.readings);
+    seen.machine((Readings::default(), None, counters(210, 16)), Tick(11_000));
+    assert_eq!(seen.sample(Tick(11_000), STALE).readings.errors, Some(100));
+    assert_eq!(seen.sample(Tick(11_001) + STALE, STALE).readings, Readings::default());
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn counters_are_told_by_their_difference() {
         (counters(1250, 6000, 125), 10_000, Some(25), Some(250)),
         (counters(2000, 6000, 100), 1000, Some(100), Some(0)),
         (counters(1000, 6000, 101), 60_000, Some(0), Some(1)),
-        (counters(1001, 5009, 100), 50, None, None),
+        (counters(1001, 5009, 100), 50, None, Some(0)),
         (counters(999, 6000, 99), 1000, None, None),
         (counters(1000, 4999, 100), 0, None, None),
         (counters(3000, 6000, u64::MAX), 1000, Some(100), None),
