@@ -165,7 +165,8 @@ impl Desk {
     fn tell(&self, book: &mut Book, setting: &Setting) -> bool {
         loop {
             let now = clock::now();
-            let Some(due) = book.due(&setting.me, &now) else { return true };
+            let Some(mut due) = book.due(&setting.me, &now) else { return true };
+            let (event, json) = (due.event.clone(), std::mem::take(&mut due.json));
             let begins = due.event.kind.phase() == Phase::Begin;
             let crowded = due.own && begins && book.begun().len() >= MAX_CARRIED;
             let mut state = self.parts.board.lock();
@@ -175,8 +176,8 @@ impl Desk {
                 book.hold(&due);
                 continue;
             }
-            let after = After::Small { name: STATE_NAME.to_owned(), json: due.json.clone() };
-            let posted = state.pending.push(Some(due.event.clone()), after).is_some();
+            let after = After::Small { name: STATE_NAME.to_owned(), json };
+            let posted = state.pending.push(Some(event), after).is_some();
             drop(state);
             self.parts.board.wake();
             if !posted {

@@ -124,7 +124,10 @@ impl Gauge {
         seen.checks = checks;
         let before = std::mem::take(&mut seen.disks);
         let wanted = disks.unwrap_or(&usual);
-        for path in wanted {
+        for (at, path) in wanted.iter().enumerate() {
+            if wanted[..at].contains(path) {
+                continue;
+            }
             seen.disks.push((path.clone(), Part { look: seen.look.0, ..Part::default() }));
         }
         for (path, part) in before {

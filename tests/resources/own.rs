@@ -35,6 +35,7 @@ fn what_is_high_is_told_once_also_after_a_crash_and_so_is_its_end() {
     assert!(text.contains("resources: 0 normal, 1 high, 0 unknown") && text.contains("RESOURCE"), "{text}");
     assert_eq!(table.status.code(), Some(1), "something is not well");
     feishu.wait(1, |asked| asked.text().contains("内存"));
+    daemon.wait_line("told resource.high");
     for _ in 0..2 {
         daemon.kill();
         daemon = Daemon::start(dir.path(), &config(ALWAYS));
@@ -137,13 +138,13 @@ fn a_full_disk_is_told_while_the_daemon_logs_and_stores_on_it() {
     beater.period = 0.2;
     beater.beat().unwrap();
     hook.wait(1, |asked| asked.tells("offline", "gone"));
-    assert!(
-        hook.asked().iter().any(|asked| asked.tells("state.unwritable", &me)) || daemon.status()["state"].is_object()
-    );
+    hook.wait(1, |asked| asked.json()["kind"] == "state.unwritable");
+    assert!(daemon.status()["state"]["problem"].is_string());
     fs::remove_file(&full).unwrap();
     let normal = hook.wait(1, |asked| asked.tells("resource.normal", &me));
     assert_eq!(normal[0].json()["incident"], message["incident"]);
     assert_eq!(names(&hook), [format!("resource.high {me} {disk}"), format!("resource.normal {me} {disk}")]);
     assert_eq!(told(&hook)[1].1["facts"]["limit"], "90 %");
+    hook.wait(1, |asked| asked.json()["kind"] == "state.writable");
     assert_eq!(daemon.stop().code(), Some(0));
 }
