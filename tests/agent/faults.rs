@@ -109,6 +109,7 @@ fn without_threads_or_processes_a_run_is_refused_with_the_reason() {
         command.uid(user).gid(user);
     });
     site.agents[0].wait_line("beating to");
+    site.known(0);
     works(&site, &["ok"]);
     let (pid, threads) = (site.agents[0].pid(), site.agents[0].proc_status("Threads"));
     limit(pid, &format!("nproc={threads}:"));
