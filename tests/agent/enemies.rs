@@ -192,12 +192,15 @@ fn a_hostile_server_has_nothing_run_that_is_not_listed() {
         heard.1.iter().all(|says| says.takes == ["boom", "say …", "give <what> <to>", "url http://127.0.0.1:1/only/…"])
     );
     drop(heard);
-    only_what_is_listed(&home, &out);
+    if let Some(counts) = only_what_is_listed(&home, &out) {
+        assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    }
 }
 
-/// What the system was asked to start, if anybody watched: the two programs of [`list`], and guards of them.
-pub fn only_what_is_listed(home: &Path, out: &Path) {
-    let Some(programs) = programs(home) else { return };
+/// How often the system was asked to start the shortcut of [`list`], its script, and guards of them, if anybody watched;
+/// nothing else was.
+pub fn only_what_is_listed(home: &Path, out: &Path) -> Option<[usize; 3]> {
+    let programs = programs(home)?;
     let script = out.with_extension("args.sh").display().to_string();
     let mut counts = [0; 3];
     for program in &programs {
@@ -220,7 +223,7 @@ pub fn only_what_is_listed(home: &Path, out: &Path) {
         counts[1],
         counts[2]
     );
-    assert!(counts.iter().all(|count| *count > 0));
+    Some(counts)
 }
 
 #[test]
