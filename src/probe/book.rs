@@ -38,7 +38,7 @@ const MAX_TOLD: usize = 5;
 /// See [`MAX_TOLD`].
 const RESTLESS: Duration = Duration::from_secs(600);
 /// Incidents whose end is due, because their probe is gone from the configuration.
-const MAX_DROPPED: usize = 256;
+const MAX_DROPPED: usize = 512;
 
 /// What the configuration says.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

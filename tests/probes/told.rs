@@ -151,7 +151,7 @@ fn the_server_tells_for_a_host_without_channels() {
         door.probe("shop", "")
     );
     let mut web = Daemon::start(b.path(), &config);
-    web.wait_line("(vps@");
+    web.wait_line("ready");
     wait_state(&web, "shop", "up");
     door.close();
     let down = hook.posts(1).remove(0).json();
@@ -161,7 +161,7 @@ fn the_server_tells_for_a_host_without_channels() {
     // A restart of the host repeats nothing.
     web.kill();
     let mut web = Daemon::start(b.path(), &config);
-    web.wait_line("(vps@");
+    web.wait_line("ready");
     wait_state(&web, "shop", "down");
     door.open_again();
     let up = hook.posts(2).remove(1).json();

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use super::{Book, Item, SAVE, SAVE_PING, Source};
+use crate::alert::clean::cut;
 use crate::clock::Tick;
 use crate::probe::{PingRule, State};
 
 /// After a start of the program, or when the machine stood still, nothing is missed before this, or one period and
 /// grace if that is less: nobody could be heard, and what came last is known no better than this ([`SAVE_PING`]).
 const PATIENCE: Duration = SAVE_PING;
+
+/// Bytes of a body that `status` shows.
+const MAX_DETAIL: usize = 200;
 
 /// Why it is down: nothing came.
 pub const MISSING: &str = "no ping came in time";
@@ -84,7 +88,7 @@ impl Book {
             }
             Pinged::Good => {
                 item.ping.good = Some(now);
-                item.detail = item.ping.body.lines().next().unwrap_or_default().to_owned();
+                item.detail = cut(item.ping.body.clone(), MAX_DETAIL);
                 State::Up
             }
             Pinged::Failed(code) => {

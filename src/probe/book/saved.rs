@@ -10,8 +10,8 @@ use crate::json::{self, Writer};
 use crate::probe::State;
 use crate::probe::watch::Watch;
 
-/// Probes that are read from a file.
-const MAX_SAVED: usize = 256;
+/// Probes that are read from a file: more than a configuration can have, pings included.
+const MAX_SAVED: usize = 512;
 
 /// What the last run knew of one.
 #[derive(Clone, PartialEq, Eq, Debug)]

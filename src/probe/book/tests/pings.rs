@@ -25,6 +25,8 @@ fn missed_after_period_and_grace_and_never_before_the_first() {
     ping(&mut play, Pinged::Good, "done");
     assert_eq!(play.kinds(1), [up("backup")], "one is enough");
     assert_eq!(play.standing("backup").detail, "done");
+    ping(&mut play, Pinged::Good, &"é".repeat(500));
+    assert!(play.standing("backup").detail.len() <= 200);
 }
 
 #[test]
@@ -101,4 +103,18 @@ fn whoever_can_ping_cannot_fill_the_channels() {
     // What stays down is told once the ten minutes are over.
     ping(&mut play, Pinged::Failed(None), "");
     assert_eq!(play.kinds(1), [down("backup")]);
+}
+
+#[test]
+fn every_one_survives_a_restart() {
+    let all: Vec<_> =
+        (0..320).map(|n| PingRule { name: format!("n{n}"), period: SECOND * 3600, grace: SECOND * 600 }).collect();
+    let mut play = Play::new(&[], &all);
+    for ping in &all {
+        assert!(play.book.pinged(&ping.name, Pinged::Failed(None), String::new(), Tick(play.secs * 1000)));
+    }
+    assert_eq!(play.run(2).len(), 320);
+    play.restart(&[], &all);
+    assert_eq!(play.kinds(100), []);
+    assert_eq!(play.book.standing().len(), 320);
 }
