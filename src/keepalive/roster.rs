@@ -188,8 +188,8 @@ impl Roster {
         pending.has_room() && self.silences.remove(glob) && self.save_silences(pending)
     }
 
-    /// The host is heard again after it was not, which ends a silence by command.
-    fn healthy(&mut self, name: &str, pending: &mut Pending) {
+    /// The host is heard again after it was not, or the probe of that name is up again, which ends a silence by command.
+    pub fn healthy(&mut self, name: &str, pending: &mut Pending) {
         if self.silences.healthy(name) {
             self.save_silences(pending);
         }

@@ -153,6 +153,8 @@ pub struct Book {
     unsaved: Option<Tick>,
     /// Lines for the log.
     said: Vec<String>,
+    /// Probes that came up.
+    risen: Vec<String>,
     stepped: Option<Tick>,
 }
 
@@ -240,7 +242,17 @@ impl Book {
         std::mem::take(&mut self.said)
     }
 
+    /// Names of those that came up.
+    pub fn risen(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.risen)
+    }
+
     fn say(&mut self, at: usize) {
+        if let Some(item) = self.items.get(at).filter(|item| item.watch.state() == State::Up)
+            && !self.risen.iter().any(|name| name == item.name())
+        {
+            self.risen.push(item.name().to_owned());
+        }
         if let Some(item) = self.items.get(at).filter(|_| self.said.len() < MAX_SAID) {
             let colon = if item.detail.is_empty() { "" } else { ": " };
             self.said.push(["probe ", item.name(), " is ", item.watch.state().name(), colon, &item.detail].concat());

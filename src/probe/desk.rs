@@ -108,14 +108,18 @@ impl Shared {
         while !self.parts.stop.is_stopped() {
             let world = self.world();
             let mut looks = Vec::new();
-            let (next, said) = {
+            let (next, said, risen) = {
                 let mut book = lock(&self.book);
                 book.step(tick(), &world);
                 while let Some(look) = book.start(tick()) {
                     looks.push(look);
                 }
-                (book.wake(), book.said())
+                (book.wake(), book.said(), book.risen())
             };
+            if !risen.is_empty() {
+                let state = &mut *self.parts.board.lock();
+                risen.iter().for_each(|name| state.roster.healthy(name, &mut state.pending));
+            }
             for line in &said {
                 log::info!("{line}");
             }

@@ -28,14 +28,19 @@ impl Answers {
         if !name_is_valid(glob) {
             return Err([&quoted(glob), " is no name of a host"].concat());
         }
-        if self.reloader.parts().server().is_none() {
+        let (server, mut probes) = {
+            let parts = self.reloader.parts();
+            (parts.server().is_some(), parts.probes())
+        };
+        if !server && probes.is_empty() {
             return Err("this daemon watches nobody: there is no [keepalive.server]".to_owned());
         }
         let mut known = self.hosts();
         known.retain(|(name, _)| glob_matches(glob, name));
+        probes.retain(|probe| glob_matches(glob, &probe.name));
         let pattern = glob.contains(['*', '?']);
         if lasts != Lasts::UntilHealthy || !pattern {
-            let note = match known.len() {
+            let note = match known.len() + probes.len() {
                 0 if pattern => "; no host matches now".to_owned(),
                 0 => "; it is not on the roster".to_owned(),
                 1 if !pattern => String::new(),

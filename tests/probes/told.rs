@@ -171,6 +171,23 @@ fn the_server_tells_for_a_host_without_channels() {
     assert_eq!(hook.asked().len(), 2);
 }
 
+#[test]
+fn a_silence_until_healthy_ends_when_the_probe_is_up_again() {
+    let (dir, hook, mut door) = (TempDir::new(), hook(), Door::open());
+    let mut daemon = Daemon::start(dir.path(), &[channel(&hook), door.probe("shop", "")].concat());
+    daemon.wait_line("ready");
+    wait_state(&daemon, "shop", "up");
+    assert!(daemon.ask(&["silence", "shop", "--until-healthy"]).status.success());
+    door.close();
+    wait_for("the silence", || standing(&daemon, "shop").filter(|shop| shop["because"] == "silenced"));
+    door.open_again();
+    wait_state(&daemon, "shop", "up");
+    wait_for("its end", || daemon.status()["silences"].as_array()?.is_empty().then_some(()));
+    door.close();
+    hook.posts(1);
+    assert!(is(&told(&hook), &[("probe.down", "shop")]), "{:?}", told(&hook));
+}
+
 /// Its beats say how the server is; the probe connects to nobody.
 #[test]
 fn a_passive_probe_reads_how_the_beats_went() {

@@ -15,6 +15,8 @@ pub const CROWDED: &str = "its server tells six others";
 
 /// Nobody waits longer than this to see whether a parent fails too.
 const MAX_WAIT: Duration = Duration::from_secs(600);
+/// A host is found to be silent a moment after its deadline.
+const FOUND: Duration = Duration::from_secs(5);
 
 /// Where the parent of a probe stands.
 struct Verdict {
@@ -98,7 +100,7 @@ impl Book {
                 Some((_, Above { down, last, deadline })) => Verdict {
                     down: *down,
                     well: last.is_none_or(|last| last > fell),
-                    until: deadline.unwrap_or(fell).min(fell + MAX_WAIT),
+                    until: deadline.map_or(fell, |deadline| deadline + FOUND).min(fell + MAX_WAIT),
                 },
                 None => none,
             },

@@ -71,3 +71,43 @@ fn never_two_downs_without_an_up_between() {
     println!("{downs} downs, {restarts} restarts");
     assert!(downs > 300 && restarts > 50);
 }
+
+/// State that was damaged in any way is read as far as it goes, and what was made of it works.
+#[test]
+fn damaged_state_does_no_harm() {
+    let rule = [PingRule { name: "p".to_owned(), period: SECOND * 300, grace: SECOND * 60 }];
+    let all = [plan("a", None), plan("b", probe("a"))];
+    let mut play = Play::new(&all, &rule);
+    play.bad = vec!["a", "b"];
+    play.book.pinged("p", Pinged::Good, String::new(), Tick(play.secs * 1000));
+    play.run(600);
+    let whole = play.saved.clone();
+    assert!(whole.contains("told") && whole.contains("good"), "{whole}");
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |n: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % n as u64) as usize
+    };
+    let mut read = 0;
+    for _ in 0..3000 {
+        let mut bytes = whole.clone().into_bytes();
+        for _ in 0..1 + below(3) {
+            let at = below(bytes.len());
+            match below(3) {
+                0 => bytes[at] = b"0123456789-[]{},\"eE"[below(19)],
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, b"90-\""[below(4)]),
+            }
+        }
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        let Some(value) = json::read(text.as_bytes()) else { continue };
+        read += 1;
+        ids(&value);
+        play.saved = text;
+        play.restart(&all, &rule);
+        play.run(3);
+    }
+    assert!(read > 300, "{read}");
+}
