@@ -57,7 +57,7 @@ pub fn page(site: &Site, request: &Request<'_>) -> Response {
         Response::new(200, "text/html; charset=utf-8", page).with("Content-Security-Policy", policy())
     });
     let page = Response::clone(&page);
-    if request.query == "hold" { page } else { page.with("Refresh", REFRESH) }
+    if request.query.split('&').any(|word| word == "hold") { page } else { page.with("Refresh", REFRESH) }
 }
 
 /// The browser may use this page's own style and icon, and nothing else.
@@ -130,7 +130,7 @@ impl Page<'_> {
         let queue = status.queue.as_ref().is_some_and(|queue| queue.problem.is_some());
         // How many, whether that is bad, and the words for one, for several, in Chinese.
         let troubles = [
-            (usize::from(notice), true, ["this machine will be reclaimed"; 2], "本机将被回收"),
+            (usize::from(notice), true, ["reclaim of this machine is announced"; 2], "本机将被回收"),
             (hosts, true, ["{} host is down", "{} hosts are down"], "{} 台主机失联"),
             (probes, true, ["{} probe fails", "{} probes fail"], "{} 项探测失败"),
             (high, false, ["{} resource runs short", "{} resources run short"], "{} 项资源紧张"),
@@ -143,7 +143,7 @@ impl Page<'_> {
                 ["{} address cannot be listened on", "{} addresses cannot be listened on"],
                 "{} 个监听地址异常",
             ),
-            (usize::from(queue), false, ["the queue of jobs does not answer"; 2], "任务队列无应答"),
+            (usize::from(queue), false, ["no answer from the queue of jobs"; 2], "任务队列无应答"),
             (usize::from(status.desk.unwritable.is_some()), false, ["state cannot be saved"; 2], "状态无法保存"),
         ];
         let (mut text, mut class) = (String::new(), "good");
@@ -172,7 +172,7 @@ impl Page<'_> {
         out.raw(" · interrupt-callback ").raw(env!("CARGO_PKG_VERSION")).raw("</p>");
         out.raw("<nav aria-label=\"").raw(self.say("Refresh", "刷新")).raw("\"><p>");
         out.raw(self.say("Loads itself anew every 10 s: ", "每 10 秒自动刷新：")).raw("<a href=\"?hold\">");
-        out.raw(self.say("hold still", "暂停")).raw("</a> · <a href=\"/\">").raw(self.say("go on", "继续"));
+        out.raw(self.say("hold still", "暂停")).raw("</a> · <a href=\".\">").raw(self.say("go on", "继续"));
         out.raw("</a></p></nav>");
     }
 

@@ -247,10 +247,6 @@ impl Parts {
             say(said, &["timezone"]);
         }
         (self.me, self.zone) = (me, zone);
-        #[cfg(feature = "status")]
-        if rezoned {
-            lock(&self.base.site.days).follow(&self.zone);
-        }
         let server = old.as_mut().map(|old| old.server.take());
         let served = self.serve(server, plan.server.as_mut(), renamed || rezoned || self.lacking, said);
         let beaten = self.beat(&plan.clients, renamed, said);

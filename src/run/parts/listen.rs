@@ -9,6 +9,7 @@ use crate::http::HttpPlan;
 use crate::http::listener::Listener;
 use crate::keepalive::ports;
 use crate::run::parts::change::say;
+use crate::run::threads::lock;
 
 /// What runs.
 #[derive(Default)]
@@ -38,6 +39,7 @@ impl Parts {
     pub(super) fn listen(&mut self, old: Option<&Plan>, new: &Plan, said: &mut String) -> io::Result<()> {
         let site = self.base.site.clone();
         site.watch(&self.base.signs.turns);
+        lock(&site.days).follow(&self.zone);
         if let Some(old) = old {
             changes(old.http.as_deref(), new.http.as_deref(), said);
         }
