@@ -67,7 +67,10 @@ pub fn converse(socket: &TcpStream, listener: &mut dyn Listens) -> io::Result<()
             break;
         }
     }
-    linger(socket);
+    // Whoever does not hang up must not hold a place that another one needs.
+    if listener.turned(Doing::Idle) {
+        linger(socket);
+    }
     Ok(())
 }
 

@@ -86,8 +86,11 @@ impl Site {
     /// The answer of route number `route`, made anew if the last one is older than [`FRESH`]. Who asks meanwhile waits
     /// for the one that is being made. Nothing that an answer is made from may wait for this.
     pub fn cached(&self, route: usize, make: &mut dyn FnMut() -> Response) -> Arc<Response> {
+        self.cached_at(route, clock::tick(), make)
+    }
+
+    fn cached_at(&self, route: usize, now: Tick, make: &mut dyn FnMut() -> Response) -> Arc<Response> {
         let mut cache = lock(&self.cache);
-        let now = clock::tick();
         if let Some((_, _, answer)) = cache.iter().find(|(of, at, _)| *of == route && now.since(*at) < FRESH) {
             return answer.clone();
         }
@@ -95,5 +98,39 @@ impl Site {
         let answer = Arc::new(make());
         cache.push((route, now, answer.clone()));
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watchdog_that_does_not_turn_is_seen_by_who_asks_twice() {
+        let site = Site::default();
+        assert_eq!(site.stuck(Tick(5)), Duration::ZERO, "nobody turns yet");
+        let turns = Arc::new(AtomicU32::new(7));
+        site.watch(&turns);
+        assert_eq!(site.stuck(Tick(1000)), Duration::ZERO);
+        assert_eq!(site.stuck(Tick(4000)), Duration::from_secs(3));
+        assert_eq!(site.stuck(Tick(16_000)), Duration::from_secs(15), "since it was first seen");
+        turns.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(site.stuck(Tick(60_000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_answer_is_made_once_for_all_who_ask_at_once() {
+        let site = Site::default();
+        let mut made = 0;
+        let mut ask = |route, now| {
+            site.cached_at(route, Tick(now), &mut || {
+                made += 1;
+                Response::text(200, &made.to_string())
+            })
+        };
+        let (a, b, c, d) = (ask(3, 5), ask(3, 1004), ask(4, 1004), ask(3, 1005));
+        assert!(Arc::ptr_eq(&a, &b) && Arc::ptr_eq(&d, &ask(3, 1)), "who waited takes what was made meanwhile");
+        assert_eq!([&*a.body, &c.body, &d.body], [b"1", b"2", b"3"]);
+        assert_eq!(site.cache.lock().unwrap().len(), 2);
     }
 }

@@ -162,3 +162,17 @@ fn a_thousand_connections_hurt_neither_a_known_client_nor_a_heartbeat() {
     assert!(!daemon.output().contains("offline"), "{}", daemon.output());
     assert!(daemon.stop().success());
 }
+
+/// Whoever got an answer and does not hang up holds no place.
+#[test]
+fn strangers_who_stay_hold_up_no_other_stranger() {
+    let (_dir, mut daemon, web) = open();
+    let mut staying = Vec::new();
+    for number in 0..200 {
+        let mut asker = Asker::from([127, 0, 1, 1 + number % 100], web);
+        let reply = asker.ask("GET", "/healthz", &[("Connection", "close")], b"");
+        assert_eq!(reply.status, 200, "{number}");
+        staying.push(asker);
+    }
+    assert!(daemon.stop().success());
+}
