@@ -13,32 +13,23 @@ pub mod fields;
 #[cfg(feature = "jobs")]
 mod hosts;
 mod message;
+pub mod refusal;
 pub mod span;
 pub mod told;
 
 use crate::clock;
 use crate::event::{Id, Severity};
-use crate::http::agents::book::{DURATION, EMPTY, NO_AGENT, Refusal, State};
+use crate::http::agents::book::State;
 use crate::http::agents::desk::Desk;
 use crate::http::agents::fields::Fields;
+use crate::http::agents::refusal::{
+    DURATION, EMPTY, LONG_KEY, NO_AGENT, NO_DISK, NO_HEADER, NO_METHOD, NO_PATH, Refusal, STARTING, UNKNOWN,
+};
 use crate::http::{Request, Response, Site, auth};
 use crate::json::Writer;
 
 /// Bytes of an `Idempotency-Key`.
 const MAX_KEY: usize = 256;
-
-const STARTING: Refusal = Refusal(503, "ServerError", "server is starting or ending; try again");
-const NO_DISK: Refusal = Refusal(503, "ServerError", "server cannot save this now; try again");
-const NO_PATH: Refusal = Refusal(404, "NotFound", "no such path");
-/// The method that a path takes is the last word.
-const NO_METHOD: [Refusal; 3] = [
-    Refusal(405, "MethodNotAllowed", "use the method GET"),
-    Refusal(405, "MethodNotAllowed", "use the method POST"),
-    Refusal(405, "MethodNotAllowed", "use the method PUT"),
-];
-const NO_HEADER: Refusal = Refusal(400, "BadRequest", "missing or malformed Authorization header");
-const LONG_KEY: Refusal = Refusal(400, "BadRequest", "header Idempotency-Key has more than 256 bytes");
-const UNKNOWN: Refusal = Refusal(401, "Unauthorized", "unknown token");
 
 /// What is said, and how much it matters; the first are those of the paths.
 const SAYINGS: [(&str, Severity); 5] = [
@@ -48,18 +39,6 @@ const SAYINGS: [(&str, Severity); 5] = [
     ("auto", Severity::Info),
     ("kf", Severity::Info),
 ];
-
-impl Refusal {
-    /// As the answer to a request.
-    pub fn response(self) -> Response {
-        let Refusal(status, key, text) = self;
-        let mut out = Writer::default();
-        out.open('{').key("error").text(key).key("message").text(text).close('}');
-        let response = Response { denied: status == 401, ..Response::json(status, out.into_bytes()) };
-        let method = text.rsplit(' ').next().unwrap_or_default();
-        if status == 405 { response.with("Allow", method) } else { response }
-    }
-}
 
 /// `/agent/…`, for those of `[[http.agent]]`.
 pub fn agent(site: &Site, request: &Request<'_>) -> Response {

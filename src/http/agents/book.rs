@@ -13,6 +13,9 @@ use crate::clock::{Now, Tick, Wall};
 use crate::config::plan::Reported;
 use crate::event::{Id, Moment};
 use crate::http::WebAgent;
+use crate::http::agents::refusal::{
+    DURATION, EMPTY, FINISHED, FULL, NO_AGENT, NO_CLOCK, NO_JOB, NOT_RUNNING, OFFLINE, Refusal, TOO_LONG,
+};
 pub use step::News;
 
 /// An agent that says nothing for so long is offline; so it is with the service that these agents were written for, as are
@@ -137,6 +140,10 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [State; 7] =
+        [State::Waiting, State::Queuing, State::Sent, State::Running, State::Succeeded, State::Failed, State::Expired];
+
     /// Whether nothing need come after it.
     pub fn is_final(self) -> bool {
         matches!(self, State::Succeeded | State::Failed | State::Expired)
@@ -146,24 +153,6 @@ impl State {
         matches!(self, State::Sent | State::Running)
     }
 }
-
-/// Why a request is refused: the status, the key of the error, and what a person reads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Refusal(pub u16, pub &'static str, pub &'static str);
-
-/// Everything that a job can be refused for.
-pub const EMPTY: Refusal = Refusal(400, "InvalidMessage", "message is empty, or names an agent and no job");
-const TOO_LONG: Refusal = Refusal(400, "InvalidMessage", "message has more than 255 characters");
-const OFFLINE: Refusal = Refusal(400, "InvalidAgent", "target agent is offline or invalid");
-/// See [`EMPTY`].
-pub const NO_AGENT: Refusal = Refusal(404, "AgentNotFound", "no agent has this name");
-const NO_JOB: Refusal = Refusal(404, "JobNotFound", "no such job of this agent");
-const NOT_RUNNING: Refusal = Refusal(400, "JobNotFound", "job is not waiting for a result");
-const FINISHED: Refusal = Refusal(400, "JobFinished", "job has finished");
-/// See [`EMPTY`].
-pub const DURATION: Refusal = Refusal(400, "InvalidDuration", "duration is missing, malformed or over ten years");
-const FULL: Refusal = Refusal(503, "ServerError", "too many jobs have not ended");
-const NO_CLOCK: Refusal = Refusal(503, "ServerError", "clock of this host is not set yet");
 
 impl Book {
     /// Takes in what the configuration says, at the start and after a reload.

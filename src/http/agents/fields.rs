@@ -1,7 +1,7 @@
 //! What a request says: in its body, as JSON or as a form, or in its query.
 
 use crate::http::Request;
-use crate::http::agents::book::Refusal;
+use crate::http::agents::refusal::Refusal;
 use crate::http::auth::decoded;
 use crate::json::{Scalar, pick};
 

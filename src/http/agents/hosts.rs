@@ -2,7 +2,7 @@
 
 use crate::agent::allow::MAX_MESSAGE;
 use crate::clock;
-use crate::http::agents::book::{NO_AGENT, Refusal};
+use crate::http::agents::refusal::{NO_AGENT, Refusal};
 use crate::jobs::run::On;
 use crate::jobs::{New, Where};
 use crate::keepalive::hosts::SHARDS;

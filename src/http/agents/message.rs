@@ -8,7 +8,7 @@ use crate::alert::pending::After;
 use crate::alert::route;
 use crate::clock;
 use crate::event::{Id, Severity};
-use crate::http::agents::book::{EMPTY, Refusal};
+use crate::http::agents::refusal::{EMPTY, Refusal};
 use crate::run::answers::Answers;
 use crate::run::send::Said;
 use crate::run::threads::Stop;

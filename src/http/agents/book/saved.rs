@@ -10,10 +10,8 @@ use crate::json::{self, Writer};
 
 /// Agents that are read; more than there can be.
 const MAX_AGENTS: usize = 256;
-/// Names of the states, in the order of [`STATES`].
+/// Names of the states, in the order of [`State::ALL`].
 const STATE_NAMES: [&str; 7] = ["waiting", "queuing", "sent", "running", "succeeded", "failed", "expired"];
-const STATES: [State; 7] =
-    [State::Waiting, State::Queuing, State::Sent, State::Running, State::Succeeded, State::Failed, State::Expired];
 /// Names of the standings, in the order of [`STANDINGS`].
 const STANDING_NAMES: [&str; 3] = ["unseen", "online", "offline"];
 const STANDINGS: [Standing; 3] = [Standing::Unseen, Standing::Online, Standing::Offline];
@@ -122,7 +120,7 @@ fn job(value: &Value) -> Option<Job> {
         id: Id::parse(json::text(value, "id")?)?,
         agent: json::text(value, "agent")?.to_owned(),
         message: json::text(value, "message")?.to_owned(),
-        state: STATES[state],
+        state: State::ALL[state],
         since: moment(value, "since")?,
         sent: moment(value, "sent"),
         due: json::int(value, "due").map(Wall),
