@@ -170,7 +170,7 @@ fn report(desk: &Desk, name: &str, (id, state): (&str, State), request: &Request
     desk.with(|book| book.report(name, id, state, &result, &clock::now()))?;
     // On a disk that fails it is told from memory.
     if state != State::Running && !desk.settle() {
-        log::debug!("the end of a job is not on disk");
+        log::debug!("web agent {name}: a result is not on disk");
     }
     Ok(Response::empty(204))
 }

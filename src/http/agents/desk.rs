@@ -196,7 +196,7 @@ impl Shared {
             lock(&self.book).unsaved();
         }
         if !ok && !disk.failing {
-            log::warn!("the jobs of web agents cannot be saved: none is taken or handed out until they can");
+            log::warn!("web agents: jobs cannot be saved; none is taken or handed out until they can");
         }
         disk.failing = !ok;
         let (progress, changed) = &self.disk;
