@@ -33,23 +33,23 @@ fn plans() -> Vec<WebAgent> {
 }
 
 /// Does what the bytes say, two at a time; nothing is told twice as long as all of it happens in one run.
-fn live(book: &mut Book, bytes: &[u8], mut ms: i64) -> i64 {
+fn live(book: &mut Book, bytes: &[u8], base: u64, mut ms: i64) -> i64 {
     let mut told = Vec::new();
     for (count, pair) in bytes.chunks_exact(2).enumerate().take(2000) {
         let [deed, detail] = [pair[0], pair[1]];
         let name = ["a", "b", "c", "nobody"][usize::from(deed >> 6)];
-        let id = Id(u64::from(detail >> 1)).to_string();
+        let (id, fresh) = (Id(base + u64::from(detail >> 1)).to_string(), Id(base + count as u64));
         let now = at(ms);
         match deed & 7 {
             0 => book.hear(name, &now),
             1 => drop(book.pop(name, &now)),
-            2 => drop(book.add(name, "x", Id(count as u64), &now)),
-            3 => drop(book.delay(name, "y", i64::from(detail) << 16, detail & 1 == 0, Id(count as u64), &now)),
+            2 => drop(book.add(name, "x", fresh, &now)),
+            3 => drop(book.delay(name, "y", i64::from(detail) << 16, detail & 1 == 0, fresh, &now)),
             4 => {
                 let state = [State::Succeeded, State::Failed, State::Running][usize::from(deed >> 3) % 3];
                 drop(book.report(name, &id, state, "r", &now));
             }
-            5 => book.withdraw(Id(u64::from(detail))),
+            5 => book.withdraw(Id(base + u64::from(detail))),
             6 => ms += i64::from(detail) << 10,
             _ => {
                 assert!(book.step(&now) > now.tick);
@@ -74,7 +74,7 @@ fn states() -> &'static [Vec<u8>] {
         let mut book = Book::default();
         book.define(&plans(), &at(0));
         let deeds: Vec<u8> = (0..600_u32).flat_map(|n| [(n * 37 % 251) as u8, (n * 91 % 256) as u8]).collect();
-        live(&mut book, &deeds, 0);
+        live(&mut book, &deeds, 0, 0);
         vec![book.write().into_bytes()]
     })
 }
@@ -104,7 +104,7 @@ fuzz_target!(|bytes: &[u8]| {
         2 => {
             let mut book = Book::default();
             book.define(&plans(), &at(0));
-            live(&mut book, bytes, 0);
+            live(&mut book, bytes, 0, 0);
             // What was read is as it was written, but for times that only this run knows.
             let saved = book.write();
             let mut again = Book::restore(&json::read(saved.as_bytes()).expect("what it wrote itself"), &at(1 << 40));
@@ -113,14 +113,14 @@ fuzz_target!(|bytes: &[u8]| {
                 State::ALL.iter().all(|state| again.count(&plan.name, *state) == book.count(&plan.name, *state))
             }));
             again.define(&plans(), &at(1 << 40));
-            live(&mut again, bytes, 1 << 40);
+            live(&mut again, bytes, 1 << 32, 1 << 40);
         }
         _ => {
             let document = edit::edited(states(), bytes);
             let Some(value) = json::read(&document) else { return };
             let mut book = Book::restore(&value, &at(0));
             book.define(&plans(), &at(0));
-            let ms = live(&mut book, &bytes[bytes.len() / 2..], 0);
+            let ms = live(&mut book, &bytes[bytes.len() / 2..], 1 << 32, 0);
             book.step(&at(ms + (1 << 40)));
             assert!(book.write().len() < (MAX_OPEN + 2000) * (MAX_MESSAGE + 1024) * 8);
         }

@@ -74,10 +74,14 @@ impl Book {
     pub fn restore(value: &Value, now: &Now) -> Book {
         let mut book = Book { started: now.tick, ..Book::default() };
         for value in json::list(value, "agents").iter().take(MAX_AGENTS) {
-            book.agents.extend(agent(value).map(|agent| Agent { heard: known(agent.heard, now), ..agent }));
+            if let Some(agent) = agent(value).filter(|agent| book.agents.iter().all(|other| other.name != agent.name)) {
+                book.agents.push(Agent { heard: known(agent.heard, now), ..agent });
+            }
         }
         for value in json::list(value, "jobs").iter().take(MAX_OPEN + MAX_ENDED) {
-            book.jobs.extend(job(value).map(|job| Job { since: known(job.since, now), ..job }));
+            if let Some(job) = job(value).filter(|job| book.jobs.iter().all(|other| other.id != job.id)) {
+                book.jobs.push(Job { since: known(job.since, now), ..job });
+            }
         }
         for value in json::list(value, "seen").iter().take(MAX_SEEN) {
             let (key, at) = (value.get(0).and_then(Value::as_str), value.get(1).and_then(Value::as_i64));
