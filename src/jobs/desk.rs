@@ -150,7 +150,7 @@ impl Desk {
         if self.settle() {
             Ok(ids)
         } else {
-            let first = ids.first().map_or_else(|| "the schedule".to_owned(), Id::to_string);
+            let first = ids.first().map_or_else(|| "a schedule".to_owned(), Id::to_string);
             let more = if ids.len() > 1 { " and the others" } else { "" };
             Err([&first, more, UNSAVED].concat())
         }
