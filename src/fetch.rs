@@ -11,10 +11,8 @@ mod tls;
 
 use std::fmt;
 use std::io::{self, Read};
-use std::sync::Arc;
-#[cfg(feature = "tls")]
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ureq::SendBody;
@@ -58,7 +56,14 @@ pub struct Way<'a> {
     pub proxy: Option<&'a Secret>,
     /// Who is trusted, in place of the usual roots.
     pub ca: Option<&'a CaFile>,
+    /// Everybody is trusted.
+    pub insecure: bool,
+    /// Takes the certificate that the other end shows, as DER.
+    pub shown: Option<&'a Shown>,
 }
+
+/// A certificate, once one was shown.
+pub type Shown = Arc<OnceLock<Vec<u8>>>;
 
 /// An HTTP client. Clones share one agent and are cheap; no connection is kept between requests.
 #[derive(Clone)]
@@ -151,8 +156,13 @@ impl Fetch {
         let dial = Dial { resolver: Arc::clone(&resolver), connected: Arc::clone(&connected) };
         let chain = ().chain(ConnectProxyConnector::default()).chain(dial);
         #[cfg(feature = "tls")]
-        let chain =
-            chain.chain(tls::Secure { ca: way.ca.cloned(), own: OnceLock::new(), connected: Arc::clone(&connected) });
+        let chain = chain.chain(tls::Secure {
+            ca: way.ca.cloned(),
+            own: OnceLock::new(),
+            insecure: way.insecure,
+            shown: way.shown.cloned(),
+            connected: Arc::clone(&connected),
+        });
         let agent = Agent::with_parts(config, chain, Names(Arc::clone(&resolver)));
         Fetch {
             limits,
@@ -182,6 +192,18 @@ impl Fetch {
     /// # Errors
     /// When there is no whole answer.
     pub fn send_within(&self, request: &Request<'_>, total: Duration) -> Result<Answer, FetchError> {
+        self.exchange(request, total, false)
+    }
+
+    /// As [`Fetch::send`], but what lies beyond the limit of a body is left unread, and is no error.
+    ///
+    /// # Errors
+    /// When there is no answer up to there.
+    pub fn glance(&self, request: &Request<'_>) -> Result<Answer, FetchError> {
+        self.exchange(request, self.limits.total, true)
+    }
+
+    fn exchange(&self, request: &Request<'_>, total: Duration, cut: bool) -> Result<Answer, FetchError> {
         self.connected.store(false, Ordering::Relaxed);
         let (mut bytes, mut nothing) = (request.body.unwrap_or_default(), ());
         let body = if request.body.is_some() { bytes.as_body() } else { nothing.as_body() };
@@ -198,7 +220,7 @@ impl Fetch {
                 headers.push((name.as_str().to_owned(), value.to_owned()));
             }
         }
-        Ok(Answer { status: head.status.as_u16(), headers, body: read(body, self.limits.body)? })
+        Ok(Answer { status: head.status.as_u16(), headers, body: read(body, self.limits.body, cut)? })
     }
 
     fn say(&self, error: &ureq::Error, proxied: bool) -> FetchError {
@@ -264,8 +286,8 @@ fn prepare<'a>(request: &Request<'_>, body: SendBody<'a>) -> Result<http::Reques
     builder.body(body).map_err(|_| FetchError::BadUrl)
 }
 
-/// Reads a body of at most `limit` bytes. The deadline of the exchange applies.
-fn read(body: Body, limit: u64) -> Result<Vec<u8>, FetchError> {
+/// Reads a body of at most `limit` bytes, or with `cut` that much of it. The deadline of the exchange applies.
+fn read(body: Body, limit: u64, cut: bool) -> Result<Vec<u8>, FetchError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut reader = body.into_reader();
     let mut whole = Vec::new();
@@ -273,7 +295,10 @@ fn read(body: Body, limit: u64) -> Result<Vec<u8>, FetchError> {
     loop {
         match reader.read(&mut chunk) {
             Ok(0) => return Ok(whole),
-            Ok(n) if n > limit.saturating_sub(whole.len()) => return Err(FetchError::TooLarge),
+            Ok(n) if n > limit.saturating_sub(whole.len()) => {
+                whole.extend_from_slice(&chunk[..limit.saturating_sub(whole.len())]);
+                return if cut { Ok(whole) } else { Err(FetchError::TooLarge) };
+            }
             Ok(n) => whole.extend_from_slice(&chunk[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(kind_of(&error.into())),

@@ -4,6 +4,8 @@
 //! it no longer than they can afford. What it found is kept, so that a dead name server does not silence beats
 //! and alerts to hosts that were reached yesterday.
 
+mod anew;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;

@@ -2,12 +2,33 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+#[path = "looks/config.rs"]
+mod config;
+#[path = "looks/dns.rs"]
+mod dns;
+#[path = "channels/tls/ends.rs"]
+#[cfg(feature = "tls")]
+#[expect(dead_code, reason = "these tests use a part of it")]
+mod ends;
+#[path = "looks/http.rs"]
+mod http;
+#[path = "looks/icmp.rs"]
+mod icmp;
+#[path = "looks/leaks.rs"]
+mod leaks;
+#[path = "looks/run.rs"]
+mod run;
 #[path = "looks/tcp.rs"]
 mod tcp;
+#[path = "looks/tls.rs"]
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use interrupt_callback::config::{Env, parse};
 use interrupt_callback::probe::look::{Outcome, Tools, look};
 use interrupt_callback::probe::what::What;
 use interrupt_callback::resolve::Resolver;
@@ -25,8 +46,28 @@ fn tools() -> Tools {
 /// Looks, and sees to it that the look ends within its time, give or take what a busy machine needs.
 fn seen(what: &What, timeout: Duration) -> Outcome {
     let outcome = look(what, &tools(), timeout);
-    println!("{what:?}: {outcome:?}");
+    eprintln!("{what:?}: {outcome:?}");
     assert!(outcome.took < timeout + LONG, "{outcome:?}");
     assert!(outcome.detail.len() <= 200 && !outcome.detail.contains('\n'), "{outcome:?}");
     outcome
+}
+
+/// What a `[[probe]]` with these lines looks at, and the warnings; or what is wrong with them.
+fn read(lines: &str) -> Result<(What, Vec<String>), Vec<String>> {
+    let env = Env::new(false, &[("PLANTED", "planted-hook-token")]);
+    let said = |problems: &[interrupt_callback::config::Problem]| problems.iter().map(ToString::to_string).collect();
+    match parse(&["[[probe]]\n", lines].concat(), "c.toml", &env) {
+        Ok(plan) => Ok((plan.probes[0].what.clone(), plan.warnings.iter().map(ToString::to_string).collect())),
+        Err(problems) => Err(said(&problems)),
+    }
+}
+
+fn what(lines: &str) -> What {
+    read(lines).unwrap_or_else(|problems| panic!("{lines}: {problems:#?}")).0
+}
+
+/// What comes of a look of that configuration: good or not, and why.
+fn judged(lines: &str, timeout: Duration) -> (Option<bool>, String) {
+    let outcome = seen(&what(lines), timeout);
+    (outcome.good, outcome.detail)
 }

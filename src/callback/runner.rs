@@ -100,7 +100,7 @@ fn program(start: &Start, plan: &RunPlan, until: Tick, leash: &Leash, around: &S
 }
 
 /// Variables that have nothing to do with the event.
-fn base(plan: &RunPlan) -> Vec<(String, String)> {
+pub fn base(plan: &RunPlan) -> Vec<(String, String)> {
     let mut envs = vec![("PATH".to_owned(), PATH.to_owned())];
     if let Some(user) = &plan.user {
         for (name, value) in [("HOME", &user.home), ("USER", &user.name), ("LOGNAME", &user.name)] {
@@ -134,7 +134,7 @@ fn more(event: &Event, until: Tick, now: &Now) -> Vec<(String, String)> {
 }
 
 /// Values that no text shows, the longest first. Short ones would riddle every text.
-fn secrets(plan: &RunPlan) -> Vec<String> {
+pub fn secrets(plan: &RunPlan) -> Vec<String> {
     let mut secrets = Vec::new();
     for (_, value) in &plan.env {
         for line in value.reveal().lines().filter(|line| line.len() >= MIN_TOKEN) {

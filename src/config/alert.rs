@@ -3,7 +3,7 @@
 mod bots;
 mod email;
 mod service;
-mod way;
+pub mod way;
 pub mod webhook;
 
 use std::time::Duration;

@@ -131,8 +131,8 @@ fn act(table: &mut Table<'_>) -> Option<Act> {
         }
     }
     match (run, shell, url) {
-        (Some(item), None, None) => program(table, argv(&item)),
-        (None, Some(item), None) => program(table, line(&item)),
+        (Some(item), None, None) => lasting(table, argv(&item)),
+        (None, Some(item), None) => lasting(table, line(&item)),
         (None, None, Some(_)) => call(table),
         (None, None, None) => {
             table.missing("run", "; write run = [\"/path/to/program\", …], shell = \"…\" or url = \"…\"");
@@ -150,13 +150,19 @@ fn call(table: &mut Table<'_>) -> Option<Act> {
     }
 }
 
-fn program(table: &mut Table<'_>, argv: Option<Vec<String>>) -> Option<Act> {
+fn lasting(table: &mut Table<'_>, argv: Option<Vec<String>>) -> Option<Act> {
+    let plan = program(table, argv);
+    let outlives = table.choice("on_stop", &["leave", "kill"]) != Some(1);
+    Some(Act::Run(RunPlan { outlives, ..plan? }))
+}
+
+/// A program that ends with the daemon, and what it is given.
+pub fn program(table: &mut Table<'_>, argv: Option<Vec<String>>) -> Option<RunPlan> {
     let dir = table.get("dir").map_or_else(|| Some(PathBuf::from("/")), |item| dir(&item));
     let user = table.get("user").map_or(Some(None), |item| item.user().map(Some));
     let env = table.get("env").map_or(Some(Vec::new()), env);
     let pass = table.get("pass").map_or(Some(Vec::new()), |item| pass(&item));
-    let outlives = table.choice("on_stop", &["leave", "kill"]) != Some(1);
-    Some(Act::Run(RunPlan { argv: argv?, dir: dir?, user: user?, env: env?, pass: pass?, outlives }))
+    Some(RunPlan { argv: argv?, dir: dir?, user: user?, env: env?, pass: pass?, outlives: false })
 }
 
 /// A program and its arguments.

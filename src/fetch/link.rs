@@ -162,7 +162,8 @@ fn wrap(
     details: &ConnectionDetails<'_>,
     stream: Box<dyn Transport>,
 ) -> Result<Box<dyn Transport>, FetchError> {
-    let secure = Secure { ca: fetch.ca.clone(), own: OnceLock::new(), connected: Arc::clone(&fetch.connected) };
+    let (own, connected) = (OnceLock::new(), Arc::clone(&fetch.connected));
+    let secure = Secure { ca: fetch.ca.clone(), own, insecure: false, shown: None, connected };
     let stream = secure.connect(details, Some(stream)).map_err(|error| kind_of(&error))?;
     Ok(Box::new(stream.ok_or(FetchError::Tls(TlsError::Other))?))
 }

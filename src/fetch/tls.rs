@@ -5,23 +5,31 @@ use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::Resumption;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, ClientConnection, Error, RootCertStore, StreamOwned};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WantsClientCert};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme, StreamOwned, WantsVerifier,
+};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
-use crate::fetch::TlsError;
 use crate::fetch::roots::{self, CaFile};
+use crate::fetch::{Shown, TlsError};
 
 /// Wraps what leads to an `https` address in TLS, once the other end has shown a certificate that a root vouches for.
 #[derive(Debug)]
 pub struct Secure {
     /// The roots, if not the usual ones.
     pub ca: Option<CaFile>,
-    /// Made of `ca` at the first connection.
+    /// Made of `ca` and `insecure` at the first connection.
     pub own: OnceLock<Arc<ClientConfig>>,
+    /// No root needs to vouch.
+    pub insecure: bool,
+    /// Takes the certificate.
+    pub shown: Option<Shown>,
     /// Taken back when the handshake fails: until it has succeeded nobody saw anything of the request.
     pub connected: Arc<AtomicBool>,
 }
@@ -31,8 +39,8 @@ impl Secure {
         // The usual roots are read once, at the first connection: the system's take some hundred kilobytes, and a
         // daemon that tells nothing over HTTPS does without.
         static USUAL: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-        let kept = if self.ca.is_some() { &self.own } else { &USUAL };
-        kept.get_or_init(|| config(self.ca.as_ref())).clone()
+        let kept = if self.ca.is_some() || self.insecure { &self.own } else { &USUAL };
+        kept.get_or_init(|| if self.insecure { insecure() } else { config(self.ca.as_ref()) }).clone()
     }
 }
 
@@ -47,15 +55,63 @@ fn config(ca: Option<&CaFile>) -> Arc<ClientConfig> {
         trusted.roots.extend_from_slice(webpki_roots::TLS_SERVER_ROOTS);
     }
     trusted.roots.shrink_to_fit();
+    kept(builder().with_root_certificates(trusted))
+}
+
+fn insecure() -> Arc<ClientConfig> {
+    kept(builder().dangerous().with_custom_certificate_verifier(Arc::new(Anybody)))
+}
+
+fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks TLS 1.2 and 1.3")
-        .with_root_certificates(trusted)
-        .with_no_client_auth();
+    let builder = ClientConfig::builder_with_provider(provider);
+    builder.with_safe_default_protocol_versions().expect("ring speaks TLS 1.2 and 1.3")
+}
+
+fn kept(builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> Arc<ClientConfig> {
+    let mut config = builder.with_no_client_auth();
     // Alerts are hours apart: tickets would only take memory.
     config.resumption = Resumption::disabled();
     Arc::new(config)
+}
+
+/// Verifies nothing, for those who asked for that.
+#[derive(Debug)]
+struct Anybody;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// What an error of the handshake, or of what came after it, means to somebody who can do something about it.
@@ -105,6 +161,10 @@ impl Secure {
         let mut socket = TransportAdapter::new(inner, details.current_time.clone());
         socket.set_timeout(details.timeout);
         connection.complete_io(&mut socket)?;
+        if let (Some(shown), Some([certificate, ..])) = (&self.shown, connection.peer_certificates()) {
+            // The first one is that of the host.
+            let _ = shown.set(certificate.to_vec());
+        }
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         Ok(Secured { buffers, stream: StreamOwned::new(connection, socket) })
     }

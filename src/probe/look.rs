@@ -1,16 +1,22 @@
 //! Looks once, on a thread that may block: each look ends within its deadline.
 
+mod certificate;
+mod dns;
 pub mod file;
+mod http;
+pub mod icmp;
 pub mod process;
+mod run;
 mod tcp;
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::clean::clean;
 use crate::callback::exec::is_passing;
-use crate::clock::tick;
+use crate::clock::{tick, wall};
 use crate::probe::what::What;
 use crate::resolve::Resolver;
 use crate::run::threads::Stop;
@@ -44,11 +50,18 @@ fn bad(why: impl Into<String>) -> Seen {
     (Some(false), why.into())
 }
 
-/// Looks at `what`; takes no longer than `timeout`.
+/// Looks at `what`; takes no longer than `timeout`, and some three seconds more to kill a program that would. A file on a
+/// dead network disk holds it up for as long as the disk is dead.
 pub fn look(what: &What, tools: &Tools, timeout: Duration) -> Outcome {
     let begun = tick();
     let (mut good, mut detail) = match what {
         What::Tcp { host, port } => tcp::look(host, *port, &tools.resolver, begun + timeout),
+        What::Dns(plan) => dns::look(plan, begun + timeout),
+        What::File { path, rules } => file::look(path, rules, wall()),
+        What::Icmp { host } => icmp::look(host, &tools.resolver, begun + timeout),
+        What::Process(which) => process::look(which, Path::new("/proc")),
+        What::Run(plan) => run::look(plan, &tools.stop, begun + timeout),
+        What::Http(plan) => http::look(plan, &tools.resolver, begun + timeout),
     };
     let took = tick().since(begun);
     if good == Some(false)

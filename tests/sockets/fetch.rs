@@ -297,7 +297,7 @@ fn a_proxy_that_refuses() {
     ] {
         let proxy = Fake::start(move |_, stream| answer(stream, status, "<html>"));
         let through = Secret::new(format!("http://me:pass%40word@{}", proxy.addr));
-        let way = Way { proxy: Some(&through), ca: None };
+        let way = Way { proxy: Some(&through), ca: None, ..Way::default() };
         let fetch = Fetch::by(way, limits, Arc::new(Resolver::default()));
         let request = Request { method: "POST", url: "http://192.0.2.1/secret", headers: &[], body: Some(b"{}") };
         assert_eq!(fetch.send(&request).unwrap_err(), want, "{status}");

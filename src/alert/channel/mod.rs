@@ -98,7 +98,8 @@ pub fn fetch(plan: &ChannelPlan, resolver: Arc<Resolver>) -> Fetch {
         | ChannelKind::Log => ANY_ANSWER,
     };
     let limits = Limits { connect: plan.timeout.min(CONNECT), total: plan.timeout, body, proxy: true };
-    Fetch::by(Way { proxy: plan.proxy.as_ref(), ca: plan.ca_file.as_ref() }, limits, resolver)
+    let way = Way { proxy: plan.proxy.as_ref(), ca: plan.ca_file.as_ref(), ..Way::default() };
+    Fetch::by(way, limits, resolver)
 }
 
 /// Sends `message` once. Takes as long as the plan's timeout at most, and a few seconds more if a command must be

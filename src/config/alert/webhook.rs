@@ -76,7 +76,8 @@ fn good<'a>(item: &Item<'a>, check: fn(&str) -> Result<(), &'static str>) -> Opt
     }
 }
 
-fn headers(item: &Item<'_>) -> Option<Vec<(String, Secret)>> {
+/// Names and values that are sent.
+pub fn headers(item: &Item<'_>) -> Option<Vec<(String, Secret)>> {
     let table = item.table()?;
     if table.len() > MAX_HEADERS {
         return item.too_many(table.len(), "entries", MAX_HEADERS);
@@ -91,8 +92,7 @@ fn headers(item: &Item<'_>) -> Option<Vec<(String, Secret)>> {
 
 fn header(name: &str, value: &Item<'_>) -> Option<(String, Secret)> {
     const OWN: [&str; 4] = ["content-length", "transfer-encoding", "connection", "host"];
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(token) {
+    if !is_header(name) {
         return value.bad("is no name of a header");
     }
     if OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
@@ -106,6 +106,12 @@ fn header(name: &str, value: &Item<'_>) -> Option<(String, Secret)> {
         return value.bad(NO_FIELD);
     }
     Some((name.to_owned(), secret))
+}
+
+/// Whether a header can have that name.
+pub fn is_header(name: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    (1..=64).contains(&name.len()) && name.bytes().all(token)
 }
 
 /// `kind = "command"`.

@@ -1,0 +1,88 @@
+//! What looks leave behind: nothing; and what they say when this machine has run out of something. In processes of their
+//! own, so that threads and descriptors can be counted.
+
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::process::Command;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::common::http::{Answer, FakeHttp};
+use crate::common::wait_for;
+use crate::{LONG, SHORT, judged, seen, what};
+
+/// Runs the test `name` alone, with this variable set.
+fn alone(name: &str, variable: &str) {
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", name, "--nocapture"]).env(variable, "1");
+    let done = again.output().unwrap();
+    let text = [done.stdout, done.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(done.status.success() && text.contains("1 passed"), "{text}");
+}
+
+fn count(folder: &str) -> usize {
+    fs::read_dir(folder).unwrap().count()
+}
+
+fn looks() -> (Vec<String>, [TcpListener; 1], UdpSocket) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let open = listener.local_addr().unwrap();
+    let lines = vec![
+        format!("tcp = \"{open}\"\n"),
+        format!("tcp = \"{closed}\"\n"),
+        format!("http = \"http://{open}\"\n"),
+        format!("http = \"http://{closed}\"\n"),
+        format!("dns = \"a.example\"\nserver = \"{}\"\n", silent.local_addr().unwrap()),
+        "dns = \"localhost\"\n".to_owned(),
+        "icmp = \"127.0.0.1\"\n".to_owned(),
+        "run = [\"sleep\", \"100\"]\n".to_owned(),
+        "shell = \"exit 2\"\n".to_owned(),
+    ];
+    (lines, [listener], silent)
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    if std::env::var_os("COUNTING").is_none() {
+        return alone("leaks::nothing_is_left_behind", "COUNTING");
+    }
+    let (lines, _listener, _silent) = looks();
+    let all = || {
+        for lines in &lines {
+            seen(&what(lines), SHORT / 4);
+        }
+    };
+    all();
+    let (threads, descriptors) = (count("/proc/self/task"), count("/proc/self/fd"));
+    for _ in 0..3 {
+        all();
+    }
+    // The thread of the last look-up may take a moment to end.
+    wait_for("the end of all threads", || (count("/proc/self/task") <= threads).then_some(()));
+    assert_eq!(count("/proc/self/fd"), descriptors);
+}
+
+#[test]
+fn without_descriptors_nothing_is_said_of_others() {
+    if std::env::var_os("STARVING").is_none() {
+        return alone("leaks::without_descriptors_nothing_is_said_of_others", "STARVING");
+    }
+    let fake = FakeHttp::start(|_| Answer::ok(""));
+    let (mut lines, _listener, _silent) = looks();
+    lines.retain(|lines| !lines.contains("closed") && !lines.contains("icmp"));
+    lines.push(format!("http = \"{}\"\n", fake.url("/")));
+    lines.push("process = \"init\"\n".to_owned());
+    let whats: Vec<_> = lines.iter().map(|lines| what(lines)).collect();
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: limit.maximum }).unwrap();
+    let outcomes: Vec<_> = whats.iter().map(|what| seen(what, SHORT)).collect();
+    setrlimit(Resource::Nofile, limit).unwrap();
+    for (lines, outcome) in lines.iter().zip(outcomes) {
+        assert_eq!(outcome.good, None, "{lines}: {outcome:?}");
+        assert!(outcome.detail.contains("os error 24"), "{lines}: {outcome:?}");
+    }
+    assert_eq!(judged(&lines[0], LONG).0, Some(true), "and later all is well again");
+}
