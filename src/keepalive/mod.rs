@@ -23,6 +23,7 @@ pub mod told;
 pub mod admission;
 pub mod answer;
 pub mod ports;
+pub mod pushed;
 pub mod quota;
 pub mod server;
 pub mod watchdog;

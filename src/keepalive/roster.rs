@@ -13,6 +13,7 @@ use crate::event::Id;
 use crate::json::Writer;
 use crate::keepalive::host::{Cause, Host, Standing};
 use crate::keepalive::hosts::Hosts;
+use crate::keepalive::pushed::Pushed;
 use crate::keepalive::refusals::Refusals;
 use crate::keepalive::rules::Rules;
 use crate::keepalive::silences::{self, Lasts, Silences};
@@ -41,6 +42,7 @@ pub struct Roster {
     refusals: Refusals,
     silences: Silences,
     suspicion: Suspicion,
+    pushed: Pushed,
     /// When the last scan was, and when the next one was to come.
     scanned: Option<(Tick, Tick)>,
     /// For so long nobody could be heard since the last scan.
@@ -93,6 +95,7 @@ impl Roster {
             refusals: Refusals::default(),
             silences: Silences::default(),
             suspicion: Suspicion::default(),
+            pushed: Pushed::default(),
             scanned: None,
             deaf: Duration::ZERO,
             expected: Vec::new(),
@@ -323,4 +326,5 @@ impl Roster {
 }
 
 mod hear;
+pub mod push;
 mod scan;

@@ -77,7 +77,7 @@ const FIRST_BEATS: Duration = Duration::from_secs(15);
 /// How often the end of a thread is looked for during the shutdown.
 const LOOK: Duration = Duration::from_millis(5);
 /// The small states.
-const SMALL_STATES: [&str; 11] = [
+const SMALL_STATES: [&str; 12] = [
     callback::STATE_NAME,
     spot::STATE_NAME,
     starts::STATE_NAME,
@@ -85,6 +85,7 @@ const SMALL_STATES: [&str; 11] = [
     reload::STATE_NAME,
     monitors::STATE_NAME,
     history::STATE_NAME,
+    crate::keepalive::pushed::STATE_NAME,
     crate::probe::STATE_NAME,
     crate::resource::STATE_NAME,
     parts::DAYS_STATE,

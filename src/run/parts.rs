@@ -324,6 +324,7 @@ impl Parts {
         let old = take(&mut state.roster);
         let mut roster = Roster::new(rules);
         roster.restore_silences(old.silences().clone());
+        roster.restore_pushed(old.pushed().clone());
         for shard in 0..SHARDS {
             for (name, host) in old.hosts().copy(shard) {
                 roster.restore(name, host, &now);

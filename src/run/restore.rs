@@ -18,6 +18,7 @@ use crate::event::{Event, Field, Id, Kind, Moment};
 use crate::http::{Site, days::Days};
 use crate::json;
 use crate::keepalive::host::Shard;
+use crate::keepalive::pushed::{self, Pushed};
 use crate::keepalive::roster::Roster;
 use crate::keepalive::rules::Rules;
 use crate::keepalive::silences::{self, Silences};
@@ -75,6 +76,12 @@ pub fn roster(loaded: &Loaded, rules: Rules, state: &Path, runtime: &Path, now: 
         match json::read(silences.json.as_bytes()).and_then(|value| Silences::read(&value, now)) {
             Some(silences) => roster.restore_silences(silences),
             None => log::warn!("silences.json: damaged, nobody is silenced"),
+        }
+    }
+    if let Some(pushed) = loaded.small(pushed::STATE_NAME) {
+        match Pushed::read(&pushed.json) {
+            Some(pushed) => roster.restore_pushed(pushed),
+            None => log::warn!("pushed.json: damaged, a reclaim may be told twice"),
         }
     }
     (roster, last)

@@ -101,31 +101,28 @@ impl Said {
     }
 }
 
+/// Why a message was not taken.
+#[derive(Debug)]
+pub enum Refused {
+    /// Nobody would tell it.
+    Never(String),
+    /// Too much waits.
+    Later(&'static str),
+    /// The daemon ends, or is too busy.
+    Ending,
+}
+
 impl Answers {
     /// What [`Said::write`] wrote.
     pub fn send(&mut self, argument: &str) -> Answer {
         let said = Said::read(argument).filter(|said| !said::headline(&said.title).is_empty());
         let said = said.ok_or("what is to be sent cannot be read")?;
         let now = clock::now();
-        let Some(account) = self.inquire(said.id) else { return ending() };
-        if !account.known {
-            let event = {
-                let parts = self.reloader.parts();
-                let event = said.event(&parts.me, &now);
-                let plans = parts.plan().map_or(&[][..], |plan| &plan.channels);
-                let takes: Vec<(&str, bool)> =
-                    plans.iter().map(|plan| (&*plan.name, route::takes(plan, &event))).collect();
-                match said.refusal(&takes) {
-                    Some(why) => return Err(why),
-                    None => event,
-                }
-            };
-            if !account.room {
-                return Err("too many messages of this kind wait to be told already; status says why".to_owned());
-            }
-            if !self.board.post(Some(event), After::Nothing) {
-                return Err("too many changes wait; try again".to_owned());
-            }
+        match self.enter(&said, &now) {
+            Ok(()) => {}
+            Err(Refused::Ending) => return ending(),
+            Err(Refused::Never(why)) => return Err(why),
+            Err(Refused::Later(why)) => return Err(why.to_owned()),
         }
         let wait = Stop::default();
         loop {
@@ -142,6 +139,44 @@ impl Answers {
             }
             wait.wait(LOOK);
         }
+    }
+
+    /// Has a message told that came another way, unless it is known; waits until it is kept, if that does not take long.
+    ///
+    /// # Errors
+    /// When it was not taken.
+    pub fn accept(&self, said: &Said) -> Result<(), Refused> {
+        let now = clock::now();
+        self.enter(said, &now)?;
+        let wait = Stop::default();
+        while clock::tick() < now.tick + KEPT && self.inquire(said.id).is_some_and(|account| !account.kept) {
+            wait.wait(LOOK);
+        }
+        Ok(())
+    }
+
+    fn enter(&self, said: &Said, now: &Now) -> Result<(), Refused> {
+        let account = self.inquire(said.id).ok_or(Refused::Ending)?;
+        if account.known {
+            return Ok(());
+        }
+        let event = {
+            let parts = self.reloader.parts();
+            let event = said.event(&parts.me, now);
+            let plans = parts.plan().map_or(&[][..], |plan| &plan.channels);
+            let takes: Vec<(&str, bool)> = plans.iter().map(|plan| (&*plan.name, route::takes(plan, &event))).collect();
+            match said.refusal(&takes) {
+                Some(why) => return Err(Refused::Never(why)),
+                None => event,
+            }
+        };
+        if !account.room {
+            return Err(Refused::Later("too many messages of this kind wait to be told already; status says why"));
+        }
+        if !self.board.post(Some(event), After::Nothing) {
+            return Err(Refused::Later("too many changes wait; try again"));
+        }
+        Ok(())
     }
 
     /// The id of what was sent.

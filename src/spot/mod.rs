@@ -152,12 +152,20 @@ fn pass_on(tracker: &mut Tracker, identity: &Identity, way: &Way, now: &Now) -> 
     {
         let json = due.json();
         let after = After::Small { name: STATE_NAME.to_owned(), json: json.clone() };
-        if !way.board.post(Some(due.event.clone()), after) {
+        let mut event = due.event.clone();
+        let known = {
+            let state = &mut *way.board.lock();
+            state.roster.adopt_own(&mut event, now, &mut state.pending)
+        };
+        if !way.board.post((!known).then_some(event), after) {
             break;
         }
         *saved = Some(json);
         let event = tracker.commit(due);
         way.carrier.put(&event, way.told_by_us);
+        if known {
+            way.carrier.delivered(event.id);
+        }
         told.push(event);
     }
     told

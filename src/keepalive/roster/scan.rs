@@ -47,6 +47,7 @@ impl Roster {
     /// Tells what is due and says when to come again.
     pub fn scan(&mut self, now: &Now, pending: &mut Pending) -> Tick {
         self.thaw(now);
+        self.tell_pushed(now, pending);
         if now.tick >= self.next_due {
             self.next_due = self.look(now, pending);
         }
