@@ -12,6 +12,7 @@ mod lost_time;
 mod months;
 
 mod presence;
+mod pushed;
 mod random;
 
 mod tables;

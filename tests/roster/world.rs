@@ -11,6 +11,7 @@ use interrupt_callback::keepalive::beat::{Data, Ev, Notice, Report};
 use interrupt_callback::keepalive::heard::{Granted, Heard, Refusal};
 use interrupt_callback::keepalive::host::Shard;
 use interrupt_callback::keepalive::hosts::SHARDS;
+use interrupt_callback::keepalive::pushed::Pushed;
 use interrupt_callback::keepalive::roster::Roster;
 use interrupt_callback::keepalive::rules::Rules;
 
@@ -160,8 +161,10 @@ impl World {
     pub fn crash(&mut self, up: i64, beats: bool) {
         let last: Vec<_> = (0..SHARDS).flat_map(|shard| self.roster.hosts().beats(shard)).collect();
         let silences = self.roster.silences().clone();
+        let pushed = Pushed::read(&self.roster.pushed().to_json()).unwrap();
         self.roster = Roster::new(self.rules.clone());
         self.roster.restore_silences(silences);
+        self.roster.restore_pushed(pushed);
         for bytes in self.files.values() {
             for (name, host) in Shard::parse(bytes).unwrap().restore(&at(up)) {
                 self.roster.restore(name, host, &at(up));
