@@ -55,8 +55,11 @@ fn seen(what: &What, timeout: Duration) -> Outcome {
 /// What a `[[probe]]` with these lines looks at, and the warnings; or what is wrong with them.
 fn read(lines: &str) -> Result<(What, Vec<String>), Vec<String>> {
     let env = Env::new(false, &[("PLANTED", "planted-hook-token")]);
+    // Where probes have names, each must have one.
+    let named = parse("[[probe]]\nname = \"a look\"\ntcp = \"h:1\"\n", "c.toml", &env).is_ok();
+    let begin = if named { "[[probe]]\nname = \"a look\"\n" } else { "[[probe]]\n" };
     let said = |problems: &[interrupt_callback::config::Problem]| problems.iter().map(ToString::to_string).collect();
-    match parse(&["[[probe]]\n", lines].concat(), "c.toml", &env) {
+    match parse(&[begin, lines].concat(), "c.toml", &env) {
         Ok(plan) => Ok((plan.probes[0].what.clone(), plan.warnings.iter().map(ToString::to_string).collect())),
         Err(problems) => Err(said(&problems)),
     }

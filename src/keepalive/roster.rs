@@ -43,6 +43,9 @@ pub struct Roster {
     silences: Silences,
     suspicion: Suspicion,
     pushed: Pushed,
+    /// Whether that is to be saved, and when it was saved last.
+    unsaved: bool,
+    saved: Option<Tick>,
     /// When the last scan was, and when the next one was to come.
     scanned: Option<(Tick, Tick)>,
     /// For so long nobody could be heard since the last scan.
@@ -96,6 +99,8 @@ impl Roster {
             silences: Silences::default(),
             suspicion: Suspicion::default(),
             pushed: Pushed::default(),
+            unsaved: false,
+            saved: None,
             scanned: None,
             deaf: Duration::ZERO,
             expected: Vec::new(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::plan::RunPlan;
+use crate::config::url::split_port;
 use crate::fetch::host_of;
 use crate::fetch::roots::CaFile;
 use crate::probe::look::file::FileRules;
@@ -60,7 +61,7 @@ pub struct HttpLook {
     pub header: Option<(String, String)>,
     /// The whole exchange takes no longer.
     pub max_latency: Option<Duration>,
-    /// What to go through in place of the environment's proxy; `""` for nothing.
+    /// What to go through, if not `""`. The environment's proxies do not count: a probe looks from this host.
     pub proxy: Option<Secret>,
     /// Who is trusted in place of the usual roots.
     pub ca_file: Option<CaFile>,
@@ -111,6 +112,11 @@ impl What {
     pub fn address(&self) -> Option<(&str, u16)> {
         match self {
             What::Tcp { host, port } => Some((host, *port)),
+            What::Http(http) => {
+                let (url, tls) = (http.url.reveal(), http.url.reveal().get(..5)?.eq_ignore_ascii_case("https"));
+                let (host, port) = split_port(host_of(url)).ok()?;
+                Some((host, port.unwrap_or(if tls { 443 } else { 80 })))
+            }
             _ => None,
         }
     }

@@ -27,6 +27,20 @@ fn every_way_to_write_a_place() {
 }
 
 #[test]
+fn whom_it_connects_to_is_known() {
+    for (lines, want) in [
+        ("tcp = \"[::1]:9\"\n", Some(("::1", 9))),
+        ("http = \"http://h.example/x\"\n", Some(("h.example", 80))),
+        ("http = \"https://h.example:8443?x\"\n", Some(("h.example", 8443))),
+        ("http = \"HTTPS://[2001:db8::1]\"\n", Some(("2001:db8::1", 443))),
+        ("icmp = \"h.example\"\n", None),
+        ("dns = \"h.example\"\n", None),
+    ] {
+        assert_eq!(what(lines).address(), want, "{lines}");
+    }
+}
+
+#[test]
 fn a_request_unless_told_otherwise() {
     let plan = http("http = \"https://status.example.com:8443/health?key=planted-hook-token\"\n");
     assert_eq!((plan.method, plan.status.as_slice()), ("GET", [(200, 399)].as_slice()));

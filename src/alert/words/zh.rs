@@ -7,7 +7,7 @@ use crate::callback::result;
 use crate::event::Field as F;
 use crate::event::Kind as K;
 use crate::fetch::{FetchError as E, TlsError as T};
-use crate::probe::look::{file, icmp, process};
+use crate::probe::look::icmp;
 use crate::run::starts;
 use crate::spot::{alicloud, aws, azure, google, huawei, service, tencent, tracker, volcengine};
 
@@ -450,7 +450,7 @@ pub(super) static WORDS: Words = Words {
         ("signal {}", "被信号 {} 终止"),
         ("ended the program three times", "曾三次使程序异常退出"),
         ("more alerts than the outbox holds", "告警数超过发件箱上限"),
-        // Probes.
+        // Looks.
         ("the header {} is missing", "应答缺少头部 {}"),
         ("the header {} has another value", "头部 {} 的值不符"),
         ("the answer does not contain the text", "应答中没有要找的文字"),
@@ -462,17 +462,6 @@ pub(super) static WORDS: Words = Words {
         ("the answer is damaged", "应答已损坏"),
         ("unexpected addresses {}", "意外的地址 {}"),
         (icmp::NOT_ALLOWED, "本机不允许 ping：可设置 sysctl net.ipv4.ping_group_range=\"0 2147483647\""),
-        (process::NONE, "没有这个进程"),
-        (process::NO_FILE, "PID 文件不存在"),
-        (process::NO_NUMBER, "PID 文件中没有数字"),
-        ("process {} of its pid file does not run", "PID 文件中的进程 {} 未在运行"),
-        (file::THERE, "文件存在"),
-        ("it is there, {} bytes", "文件存在，{} 字节"),
-        (file::NOT_THERE, "文件不存在"),
-        ("the clock of this host is not set", "本机时钟未校准"),
-        ("it is too small", "过小"),
-        ("it is too large", "过大"),
-        ("it is too old", "过旧"),
         ("the certificate cannot be read", "无法读取证书"),
         ("the certificate expires in {} d", "证书将在 {} 天后过期"),
         // The system.

@@ -113,10 +113,8 @@ impl Seen {
                 | "alert/eventContentMap"
                 | "alert/meta",
                 Leaf::Text(text),
-            ) => {
-                if text.trim_start().starts_with('{') && self.inner.len() < MAX_INNER {
-                    self.inner.push(([path, "/"].concat(), text.to_owned()));
-                }
+            ) if text.trim_start().starts_with('{') && self.inner.len() < MAX_INNER => {
+                self.inner.push(([path, "/"].concat(), text.to_owned()));
             }
             (_, Leaf::Text(text)) => {
                 let holder = ["content", "Content", "alert/eventContentMap", "alert/eventRawContent"];

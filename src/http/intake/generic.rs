@@ -28,17 +28,16 @@ pub fn read(bytes: &[u8], who: &str, fresh: Id) -> Result<Said, String> {
     match wrong {
         // A key may be of any length, and hold anything.
         Some(why) => Err(crate::alert::clean::clean(&why, 200)),
-        None if !whole => Err("the body is no JSON".to_owned()),
+        None if !whole => Err("this is no JSON".to_owned()),
         None if said::headline(&said.title).is_empty() => Err("title: is missing or empty".to_owned()),
         None => Ok(said),
     }
 }
 
 fn take(said: &mut Said, who: &str, path: &str, leaf: Leaf<'_>) -> Result<(), &'static str> {
-    const TEXT: &str = "must be text";
     match (path, leaf) {
         ("", Leaf::Open) | ("channels", Leaf::Open) => {}
-        ("", _) => return Err("the body must be an object"),
+        ("", _) => return Err("this must be an object"),
         ("title", Leaf::Text(text)) => text.clone_into(&mut said.title),
         ("text", Leaf::Text(text)) => text.clone_into(&mut said.body),
         ("severity", Leaf::Text(text)) => {
@@ -51,7 +50,7 @@ fn take(said: &mut Said, who: &str, path: &str, leaf: Leaf<'_>) -> Result<(), &'
         }
         ("channels" | "channels/*", _) => return Err("must be a list of at most 64 names of channels"),
         ("title" | "text" | "severity" | "id", Leaf::Null) => {}
-        ("title" | "text" | "severity" | "id", _) => return Err(TEXT),
+        ("title" | "text" | "severity" | "id", _) => return Err("must be text"),
         _ => return Err("unknown key; keys here are title, text, severity, channels, id"),
     }
     Ok(())
@@ -83,11 +82,11 @@ mod tests {
         let key = format!("{{\"{}\":1}}", "k\\n".repeat(9000));
         let many = format!("{{\"title\":\"a\",\"channels\":[{}]}}", vec!["\"x\""; 65].join(","));
         for (text, why) in [
-            ("", "the body is no JSON"),
-            ("{\"title\":\"a\"", "the body is no JSON"),
-            ("{\"title\":\"a\"} x", "the body is no JSON"),
+            ("", "this is no JSON"),
+            ("{\"title\":\"a\"", "this is no JSON"),
+            ("{\"title\":\"a\"} x", "this is no JSON"),
             ("[]", "title: is missing or empty"),
-            ("5", "the body must be an object"),
+            ("5", "this must be an object"),
             ("{}", "title: is missing or empty"),
             ("{\"title\":\" \\n \"}", "title: is missing or empty"),
             ("{\"title\":5}", "title: must be text"),

@@ -330,7 +330,7 @@ impl Roster {
         if notices.is_empty() || self.hosts.get(heard.name).is_none_or(|host| host.run != run) {
             return;
         }
-        let adopted = self.adopt(notices, now, pending);
+        let adopted = self.adopt(notices, now);
         let notices = adopted.as_deref().unwrap_or(notices);
         let server = self.rules.server.clone();
         let takes = self.hosts.get_mut(heard.name).is_some_and(|host| told::makes_room(host, notices, now));

@@ -1,5 +1,7 @@
 //! Reclaims that are announced from outside, and the same told by the hosts themselves.
 
+use std::time::Duration;
+
 use super::Roster;
 use crate::alert::pending::{After, Pending};
 use crate::clock::{Now, Tick};
@@ -7,6 +9,9 @@ use crate::event::{Event, Field, Kind, Phase};
 use crate::keepalive::beat::Notice;
 use crate::keepalive::host::{Carried, Host};
 use crate::keepalive::pushed::{self, Own, Pushed, instance};
+
+/// Many come at once when a cloud runs short: those of so long are saved together.
+const COALESCE: Duration = Duration::from_secs(1);
 
 /// What became of an announcement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +65,7 @@ impl Roster {
             let until = at.unwrap_or(now.tick) + pushed::NOTICE;
             entry.host.announced = entry.host.announced.max(Some(until));
         }
-        let hold = hold && !self.hosts.is_empty();
+        let (scanned, hold) = (hold, hold && !self.hosts.is_empty());
         if stands {
             self.pushed.add_own(&event, now);
         } else if !self.pushed.add(&event, hold, now) {
@@ -72,7 +77,16 @@ impl Roster {
             (_, true) => Took::Held,
             _ => Took::Told,
         };
-        self.save_pushed(told, pending);
+        if let Some(event) = told {
+            // Its id is the same at every repetition: should the state be lost, the desk still knows it.
+            pending.push(Some(event), After::Nothing);
+        }
+        let lately = self.saved.is_some_and(|saved| now.tick.since(saved) < COALESCE);
+        if scanned && lately {
+            self.unsaved = true;
+        } else {
+            self.save_pushed(now, pending);
+        }
         took
     }
 
@@ -81,12 +95,16 @@ impl Roster {
         while pending.has_room()
             && let Some(event) = self.pushed.due(now)
         {
-            self.save_pushed(Some(event), pending);
+            pending.push(Some(event), After::Nothing);
+            self.unsaved = true;
+        }
+        if self.unsaved && pending.has_room() {
+            self.save_pushed(now, pending);
         }
     }
 
     /// What `notices` of a host are to somebody who heard of some of them from outside; `None`: the same.
-    pub(super) fn adopt(&mut self, notices: &[Notice], now: &Now, pending: &mut Pending) -> Option<Vec<Notice>> {
+    pub(super) fn adopt(&mut self, notices: &[Notice], now: &Now) -> Option<Vec<Notice>> {
         if self.pushed.is_empty() {
             return None;
         }
@@ -118,9 +136,7 @@ impl Roster {
                 _ => {}
             }
         }
-        if changed {
-            self.save_pushed(None, pending);
-        }
+        self.unsaved |= changed;
         Some(adopted)
     }
 
@@ -135,7 +151,7 @@ impl Roster {
                     self.pushed.add_own(event, now);
                 }
                 if !matches!(own, Own::Known | Own::Told { first: false, .. }) {
-                    self.save_pushed(None, pending);
+                    self.save_pushed(now, pending);
                 }
                 let Own::Told { incident, same, .. } = own else { return false };
                 event.incident = incident;
@@ -150,9 +166,10 @@ impl Roster {
     }
 
     /// Without room it is saved with the next one: at worst somebody is told twice after a restart.
-    fn save_pushed(&self, event: Option<Event>, pending: &mut Pending) {
+    fn save_pushed(&mut self, now: &Now, pending: &mut Pending) {
         let after = After::Small { name: pushed::STATE_NAME.to_owned(), json: self.pushed.to_json() };
-        pending.push(event, after);
+        self.unsaved = pending.push(None, after).is_none();
+        self.saved = Some(now.tick);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether a name has the addresses that it should have.
 
-mod message;
+pub mod message;
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

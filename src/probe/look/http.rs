@@ -19,7 +19,7 @@ const DAY: i64 = 86_400_000;
 pub fn look(plan: &HttpLook, resolver: &Arc<Resolver>, end: Tick) -> Seen {
     let begun = tick();
     let left = end.since(begun);
-    let limits = Limits { connect: left, total: left, body: MAX_BODY, proxy: true };
+    let limits = Limits { connect: left, total: left, body: MAX_BODY, proxy: false };
     let shown = Shown::new(OnceLock::new());
     let way = Way {
         proxy: plan.proxy.as_ref(),
