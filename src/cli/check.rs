@@ -12,6 +12,8 @@ use crate::cli::{mutter, say};
 use crate::clock::{self, Now};
 use crate::config::plan::{Act, Auth, Language, Plan, ServerPlan};
 use crate::config::units::show_span;
+use crate::probe::look::icmp;
+use crate::probe::what::What;
 #[cfg(feature = "jobs")]
 use crate::zone::Zone;
 
@@ -28,6 +30,9 @@ pub fn run(file: &Path, plan: &Plan) -> ExitCode {
 pub fn warnings(plan: &Plan) {
     for warning in &plan.warnings {
         mutter(&["warning: ", warning]);
+    }
+    if plan.probes.iter().any(|probe| matches!(probe.what, What::Icmp { .. })) && icmp::nobody_may() {
+        mutter(&["warning: probe.icmp: ", icmp::NOT_ALLOWED]);
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod http;
 
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +12,6 @@ use crate::config::callback::{argv, line, program};
 use crate::config::table::{Item, MAX_TEXT, Table, integer};
 use crate::config::url::{is_private, split_port};
 use crate::probe::look::file::FileRules;
-use crate::probe::look::icmp::NOT_ALLOWED;
 use crate::probe::look::process::Which;
 use crate::probe::what::{DnsLook, Record, What};
 
@@ -25,8 +23,6 @@ const MAX_EXPECTED: usize = 32;
 const MAX_PROCESS: usize = 255;
 /// Least and most of `max_age`.
 const AGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3650 * 86_400));
-/// Who may ping: the first and the last group; the first is greater where nobody may.
-const PING_GROUPS: &str = "/proc/sys/net/ipv4/ping_group_range";
 /// Where name servers listen.
 const DNS_PORT: u16 = 53;
 
@@ -46,15 +42,32 @@ const KEYS: [(&str, Read); 9] = [
     ("shell", shell),
 ];
 
+/// Keys that go with some of them only.
+const OTHERS: &[(&[&str], &[&str], &str)] = &[
+    (http::KEYS, &["http"], "goes with http"),
+    (&["server", "record", "expect"], &["dns"], "goes with dns"),
+    (&["absent", "max_age", "min_size", "max_size"], &["file"], "goes with file"),
+    (&["dir", "user", "env", "pass"], &["run", "shell"], "goes with run or shell"),
+];
+
 /// What the table names; `None` if that was a problem.
 pub fn what(table: &mut Table<'_>) -> Option<What> {
-    let mut found = None;
+    let mut found: Option<(Item<'_>, Read)> = None;
+    let mut named = "";
     for (key, read) in KEYS {
         let Some(item) = table.get(key) else { continue };
         if found.is_some() {
             return item.bad("is a second thing to look at; each has a [[probe]] of its own");
         }
-        found = Some((item, read));
+        (found, named) = (Some((item, read)), key);
+    }
+    // All are asked for, so that a key in the wrong place is no unknown one.
+    for (keys, owners, goes_with) in OTHERS {
+        for key in *keys {
+            if let Some(item) = table.get(key).filter(|_| found.is_some() && !owners.contains(&named)) {
+                item.bad::<()>(goes_with);
+            }
+        }
     }
     match found {
         Some((item, read)) => read(&item, table),
@@ -125,13 +138,6 @@ fn icmp(item: &Item<'_>, _: &mut Table<'_>) -> Option<What> {
     }
     if host.is_empty() {
         return item.bad("has no host");
-    }
-    let range = fs::read_to_string(PING_GROUPS).unwrap_or_default();
-    let mut groups = range.split_whitespace().map(str::parse::<u32>);
-    if let (Some(Ok(from)), Some(Ok(to))) = (groups.next(), groups.next())
-        && from > to
-    {
-        item.warn(NOT_ALLOWED);
     }
     Some(What::Icmp { host: host.to_owned() })
 }

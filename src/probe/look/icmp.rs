@@ -1,6 +1,7 @@
 //! Whether a host answers to pings. By the sockets that the kernel has for it (icmp(7), "ping sockets"), which need no
 //! privilege where `net.ipv4.ping_group_range` holds the daemon's group.
 
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -21,6 +22,16 @@ const MAX_STRAY: usize = 100;
 /// Why there is none.
 pub const NOT_ALLOWED: &str =
     "this host lets nobody ping: sysctl net.ipv4.ping_group_range=\"0 2147483647\" changes that";
+
+/// Who may ping: the first and the last group; the first is greater where nobody may.
+const GROUPS: &str = "/proc/sys/net/ipv4/ping_group_range";
+
+/// Whether the kernel lets no group ping.
+pub fn nobody_may() -> bool {
+    let range = fs::read_to_string(GROUPS).unwrap_or_default();
+    let mut groups = range.split_whitespace().map(str::parse::<u32>);
+    matches!((groups.next(), groups.next()), (Some(Ok(from)), Some(Ok(to))) if from > to)
+}
 
 /// Sends an echo to each of its addresses in turn until one answers; another one after half of the time.
 pub fn look(host: &str, resolver: &Arc<Resolver>, end: Tick) -> Seen {

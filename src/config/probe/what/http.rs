@@ -21,6 +21,9 @@ const MAX_WORDS: usize = 256;
 const LATENCY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(120));
 /// Most of `cert_days`.
 const MAX_DAYS: u32 = 3650;
+/// What goes with it.
+pub const KEYS: &[&str] =
+    &["status", "contains", "header", "method", "headers", "max_latency", "cert_days", "proxy", "ca_file", "insecure"];
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "OPTIONS"];
 const NO_STATUS: &str = "is no status; write 200, \"200-299, 404\" or a list of such";
 
