@@ -7,12 +7,12 @@
 
 mod common;
 
+#[path = "agent/calls.rs"]
+mod calls;
 #[path = "agent/disk.rs"]
 mod disk;
 #[path = "agent/ends.rs"]
 mod ends;
-#[path = "agent/calls.rs"]
-mod calls;
 #[path = "agent/enemies.rs"]
 mod enemies;
 #[path = "agent/faults.rs"]

@@ -7,6 +7,7 @@ mod change;
 #[cfg(feature = "status")]
 mod listen;
 mod measure;
+mod poll;
 mod probe;
 mod signs;
 #[cfg(feature = "jobs")]
@@ -25,7 +26,7 @@ use crate::alert::line::Channel;
 use crate::alert::sender::Deliver;
 use crate::callback::dispatch::Callbacks;
 use crate::clock;
-use crate::config::plan::{ChannelPlan, ClientPlan, Cloud, Plan, ServerPlan};
+use crate::config::plan::{ChannelPlan, ClientPlan, Plan, ServerPlan};
 use crate::event::Id;
 use crate::keepalive::carry::Carry;
 use crate::keepalive::client::{self, Client, Me};
@@ -41,9 +42,9 @@ use crate::run::identity::identity;
 use crate::run::load::Small;
 use crate::run::parts::change::{changes, follows, say, say_goodbye, to_same};
 use crate::run::store::{Batch, Job, Root};
-use crate::run::threads::{Bell, HTTP_STACK, SMALL_STACK, Stop, lock, spawn};
+use crate::run::threads::{Bell, SMALL_STACK, Stop, lock, spawn};
 use crate::secret::Secret;
-use crate::spot::{self, SpotContext, SpotStatus, Way};
+use crate::spot::SpotStatus;
 use crate::zone::Zone;
 
 /// Names of the small states of the HTTP listener: how long what was down on which day, and its agents with their jobs.
@@ -98,12 +99,6 @@ impl Serving {
     }
 }
 
-/// The poll loop.
-struct Polling {
-    status: Arc<Mutex<SpotStatus>>,
-    stop: Stop,
-}
-
 struct Beating {
     plan: ClientPlan,
     client: Arc<Client>,
@@ -120,7 +115,7 @@ pub struct Parts {
     pub zone: Zone,
     run: Arc<Me>,
     serving: Option<Serving>,
-    polling: Option<Polling>,
+    polling: Option<poll::Polling>,
     /// Ends the thread that tells upstream of the watchdog. Nobody waits for it: it has nothing to save, and the answer
     /// that it waits for is worth nothing.
     witness: Option<Stop>,
@@ -393,45 +388,6 @@ impl Parts {
         let channels = channels(plans, resolver, &self.zone, stop);
         // The desk never waits for anybody, so that this cannot last; at the end of the program nobody hears it.
         let _ = desk.send(Parcel::Channels { channels, all: rezoned });
-    }
-
-    fn poll(&mut self, old: Option<&Plan>, new: &Plan, renamed: bool, said: &mut String) -> io::Result<()> {
-        let same = old.is_some_and(|old| old.spot == new.spot);
-        let runs = self.polling.is_some() == new.spot.is_some();
-        if same && runs && !renamed && old.is_some_and(|old| old.tells() == new.tells()) {
-            return Ok(());
-        }
-        if !same {
-            say(said, &["provider"]);
-        }
-        if let Some(old) = self.polling.take() {
-            old.stop.stop();
-        }
-        let way = Way {
-            board: self.base.board.clone(),
-            carrier: self.base.carry.clone(),
-            told_by_us: new.tells(),
-            saved: self.base.notices.clone(),
-            stop: Stop::default(),
-        };
-        let Some(plan) = &new.spot else {
-            spot::give_up(Cloud::AliCloud, &self.me, &way);
-            return Ok(());
-        };
-        let (status, stop) = (Arc::new(Mutex::new(SpotStatus::new(plan.cloud))), way.stop.clone());
-        let context = SpotContext {
-            plan: plan.clone(),
-            subject: self.me.clone(),
-            way,
-            resolver: self.base.resolver.clone(),
-            status: status.clone(),
-            delivered: take(&mut self.base.delivered),
-            seat: self.base.seat.clone(),
-        };
-        // The old one may wait for its last answer, which is worth nothing; what it tells, it has told.
-        spawn("spot", HTTP_STACK, move || spot::run(context))?;
-        self.polling = Some(Polling { status, stop });
-        Ok(())
     }
 }
 

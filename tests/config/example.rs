@@ -87,7 +87,7 @@ fn authority() -> String {
 }
 
 /// The tables of the HTTP listener.
-const HTTP: [&str; 3] = ["http", "http.token", "http.basic"];
+const HTTP: [&str; 6] = ["http", "http.token", "http.basic", "http.event", "http.ping", "http.agent"];
 
 /// What the reader knows, as it says itself when it meets a key that it does not know.
 #[test]
@@ -127,7 +127,7 @@ fn the_example_has_every_key_there_is() {
             "" => String::new(),
             "window" | "probe" | "callback" | "job" => format!("[[{section}]]\n"),
             "agent.shortcut" | "agent.command" | "agent.template" => format!("[[{section}]]\n"),
-            "http.token" => format!("[[{section}]]\n"),
+            "http.token" | "http.ping" | "http.agent" => format!("[[{section}]]\n"),
             _ => format!("[{section}]\n"),
         };
         let told = lines(&format!("{head}zzzzzzzzzzzzzzzz = 1"));

@@ -23,7 +23,7 @@ const WRONG: &[(&str, &str)] = &[
         "\"a\\u001b b\" = 1",
         "c.toml:1: \"a\\u{1b} b\": unknown key; keys here are name, provider, interval, spot, \
           timezone, log, language, state_dir, control, keepalive, window, alert, callback, agent, job, \
-          probe, http",
+          probe, resource, http",
     ),
     (
         "[alert.log]\ntitle = \"{hots} is {kind}\"",
