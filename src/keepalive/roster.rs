@@ -43,6 +43,8 @@ pub struct Roster {
     silences: Silences,
     suspicion: Suspicion,
     pushed: Pushed,
+    /// Somebody may push reclaims.
+    pushes: bool,
     /// Whether that is to be saved, and when it was saved last.
     unsaved: bool,
     saved: Option<Tick>,
@@ -99,6 +101,7 @@ impl Roster {
             silences: Silences::default(),
             suspicion: Suspicion::default(),
             pushed: Pushed::default(),
+            pushes: false,
             unsaved: false,
             saved: None,
             scanned: None,

@@ -60,7 +60,7 @@ fn only_what_a_host_may_say_is_carried() {
     }
     assert_eq!(
         kinds(&world.told()),
-        [Kind::Interrupt, Kind::Blind, Kind::Rebalance, Kind::Maintenance, Kind::ResourceHigh]
+        [Kind::Interrupt, Kind::Blind, Kind::Rebalance, Kind::Maintenance, Kind::ProbeDown, Kind::ResourceHigh]
     );
 }
 

@@ -136,6 +136,9 @@ fn this_host_itself_is_treated_alike() {
     };
     let mut world = World::new(4);
     let mut first = own(1, Kind::Interrupt, 0);
+    assert!(!world.roster.adopt_own(&mut first.clone(), &at(0), &mut world.pending), "news");
+    assert!(world.roster.pushed().is_empty(), "nothing is remembered where nobody pushes");
+    world.roster.expect_pushes(true);
     assert!(!world.roster.adopt_own(&mut first, &at(0), &mut world.pending), "news");
     assert_eq!(push(&mut world, "i-abc", Some(0), 5000), Took::Known);
     let mut world = World::new(4);

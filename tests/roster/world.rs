@@ -165,6 +165,7 @@ impl World {
         self.roster = Roster::new(self.rules.clone());
         self.roster.restore_silences(silences);
         self.roster.restore_pushed(pushed);
+        self.roster.expect_pushes(true);
         for bytes in self.files.values() {
             for (name, host) in Shard::parse(bytes).unwrap().restore(&at(up)) {
                 self.roster.restore(name, host, &at(up));

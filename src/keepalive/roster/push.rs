@@ -140,6 +140,11 @@ impl Roster {
         Some(adopted)
     }
 
+    /// Whether reclaims may be pushed from outside: if not, nothing is remembered of this host's own notices.
+    pub fn expect_pushes(&mut self, may: bool) {
+        self.pushes = may;
+    }
+
     /// The same for an event of this host itself. `true` if people know it.
     pub fn adopt_own(&mut self, event: &mut Event, now: &Now, pending: &mut Pending) -> bool {
         let at = event.at.tick(now).unwrap_or(now.tick);
@@ -148,6 +153,9 @@ impl Roster {
             Kind::Interrupt => {
                 let own = self.pushed.own(instance(event), event.id, at, now);
                 if own == Own::News {
+                    if !self.pushes {
+                        return false;
+                    }
                     self.pushed.add_own(event, now);
                 }
                 if !matches!(own, Own::Known | Own::Told { first: false, .. }) {

@@ -46,6 +46,8 @@ impl Parts {
         if old.is_none_or(|old| old.http != new.http) {
             site.follow(new.http.clone());
         }
+        let pushes = new.http.as_ref().is_some_and(|plan| plan.events.alicloud.is_some());
+        self.base.board.lock().roster.expect_pushes(pushes);
         let employed = self.employ_web(new);
         let addresses = new.http.as_ref().map(|plan| &*plan.listen).unwrap_or_default();
         if self.listening.listener.is_none() && addresses.is_empty() {
