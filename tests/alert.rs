@@ -209,12 +209,19 @@ fn killed_at_any_moment_it_delivers_after_the_restart() {
         daemon.kill();
         let mut daemon = Daemon::start(dir.path(), &config(&hook));
         daemon.ready();
-        let posts = hook.posts(1);
+        hook.posts(1);
         wait_for("an empty queue", || (daemon.status()["channels"][0]["queued"] == 0).then_some(()));
         let all = hook.asked();
-        assert!(all.len() <= 2, "{all:#?}");
-        assert!(all.iter().all(|asked| asked.json()["incident"] == posts[0].json()["incident"]), "{all:#?}");
-        all.len() - 1
+        // On a busy machine the second beat may come so late that the host was silent before it, too.
+        let mut told: Vec<(String, String)> = Vec::new();
+        for asked in &all {
+            let event = asked.json();
+            told.push((event["id"].to_string(), event["kind"].to_string()));
+        }
+        assert!(told.iter().all(|id| told.iter().filter(|other| *other == id).count() <= 2), "{told:#?}");
+        let twice = (1..told.len()).filter(|at| told[..*at].contains(&told[*at])).count();
+        assert!(twice <= 1 && told.last().is_some_and(|(_, kind)| kind == "\"offline\""), "{told:#?}");
+        twice
     };
     let doubles: usize = std::thread::scope(|scope| {
         let rounds: Vec<_> = (0..12).map(|number| scope.spawn(move || round(number))).collect();
