@@ -166,7 +166,15 @@ fn poll(desk: &Desk, name: &str) -> Result<Response, Refusal> {
 
 /// `PUT /agent/jobs/ID/…`.
 fn report(desk: &Desk, name: &str, (id, state): (&str, State), request: &Request<'_>) -> Result<Response, Refusal> {
-    let result = Fields::read(request, &["result"])?.text(0)?;
+    let result = match request.is_cut() {
+        // How it ended counts, whatever can be read of what it printed.
+        true => fields::mended(request.body).and_then(|body| {
+            let whole = Request { body: &body, ..*request };
+            Fields::read(&whole, &["result"]).and_then(|mut fields| fields.text(0)).ok()
+        }),
+        false => Some(Fields::read(request, &["result"])?.text(0)?),
+    };
+    let result = result.unwrap_or_default();
     desk.with(|book| book.report(name, id, state, &result, &clock::now()))?;
     // On a disk that fails it is told from memory.
     if state != State::Running && !desk.settle() {

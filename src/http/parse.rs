@@ -19,6 +19,10 @@ pub const MAX_HEAD: usize = 8 * 1024;
 pub const MAX_HEADERS: usize = 64;
 /// Bytes of a body.
 pub const MAX_BODY: usize = 64 * 1024;
+/// Where agents report: once, whatever comes of it. A longer body is read to its end there, and cut to [`MAX_BODY`].
+const REPORTS: &str = "/agent/jobs/";
+/// Bytes of such a body.
+pub const MAX_CUT: usize = 16 * 1024 * 1024;
 
 /// Why a request is not taken: the status of the answer, and words for it.
 pub type Refused = (u16, &'static str);
@@ -44,7 +48,7 @@ pub enum Step {
 /// What the headers say of the request itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frame {
-    /// Bytes of the body; `None` if it comes in chunks.
+    /// Bytes of the body as it is sent; `None` if it comes in chunks.
     pub length: Option<usize>,
     /// The connection may be used for another request.
     pub keep: bool,
@@ -61,7 +65,7 @@ pub struct Raw<'a> {
     pub target: &'a str,
     /// Names as they came, values without spaces around them.
     pub headers: &'a [(&'a str, &'a [u8])],
-    /// The body, without chunks.
+    /// The body, without chunks; it may be cut.
     pub body: &'a [u8],
 }
 
@@ -77,6 +81,8 @@ pub struct Reader {
     frame: Option<Frame>,
     chunks: Chunks,
     body: Vec<u8>,
+    /// Bytes of the body that came and are not kept.
+    cut: usize,
 }
 
 impl Reader {
@@ -127,9 +133,11 @@ impl Reader {
                 Ok(whole)
             }
             Some(length) => {
-                let missing = length - self.body.len();
+                let missing = length - self.body.len() - self.cut;
                 let taken = missing.min(self.rest.len());
-                self.body.extend(self.rest.drain(..taken));
+                let kept = taken.min(MAX_BODY - self.body.len());
+                self.body.extend(self.rest.drain(..taken).take(kept));
+                self.cut += taken - kept;
                 Ok(taken == missing)
             }
         }
@@ -240,7 +248,8 @@ fn frame(raw: &Raw<'_>, minor: u8) -> Result<Frame, Refused> {
         return Err((400, "no host"));
     }
     let length = if chunked { None } else { Some(length.unwrap_or(0)) };
-    if length.is_some_and(|length| length > MAX_BODY) {
+    let most = if raw.target.starts_with(REPORTS) { MAX_CUT } else { MAX_BODY };
+    if length.is_some_and(|length| length > most) {
         return Err(TOO_LARGE);
     }
     Ok(Frame { length, keep: !close && (new || alive), expects: expects && length != Some(0) })

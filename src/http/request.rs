@@ -15,7 +15,7 @@ pub struct Request<'a> {
     pub query: &'a str,
     /// Names in any case, and values without spaces around them.
     pub headers: &'a [(&'a str, &'a [u8])],
-    /// The body, whole.
+    /// The body; see [`Request::is_cut`].
     pub body: &'a [u8],
     /// Who asks: the other end of the connection.
     pub peer: IpAddr,
@@ -30,6 +30,12 @@ impl<'a> Request<'a> {
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(found.1).ok()
+    }
+
+    /// Whether the body is only the beginning of what was sent.
+    pub fn is_cut(&self) -> bool {
+        let sent = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        sent.is_some_and(|sent| sent > self.body.len())
     }
 
     /// What the path holds behind `prefix`.

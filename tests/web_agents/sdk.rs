@@ -55,6 +55,29 @@ fn a_recorded_exchange() {
     assert_eq!((&warning["subject"], &warning["facts"]["headline"]), (&"web1".into(), &"disk is full".into()));
 }
 
+/// It is reported once: if it were refused, a job that went well would be told as lost.
+#[test]
+fn a_long_result_is_cut_and_not_lost() {
+    let site = Site::start("", "");
+    site.ask("GET", "/agent/job", WEB1, "");
+    let mut sdk = Asker::new(site.web);
+    for (verb, result) in
+        [("succeed", "失\\n".repeat(1_000_000)), ("fail", format!("e\",\"x\":\"{}", "y".repeat(70_000)))]
+    {
+        assert_eq!(site.outcome("POST", "/job/add", CI, r#"{"message":"w job"}"#).0, 201);
+        let id = site.pop(WEB1).0;
+        let body = format!("{{\"result\":\"{result}\"}}");
+        sdk.send(go("PUT", &format!("/agent/jobs/{id}/{verb}"), Some(&body)).as_bytes());
+        assert_eq!(sdk.reply("PUT").unwrap().status, 204);
+    }
+    let done = &site.told(1, "job.done")[0];
+    assert!(done["facts"]["output"].as_str().unwrap().starts_with("失 失"), "{done}");
+    assert_eq!(site.told(1, "job.failed")[0]["facts"]["output"], "e");
+    // Nobody else may send so much.
+    let long = format!("{{\"message\":\"{}\"}}", "x".repeat(70_000));
+    assert_eq!(site.ask("POST", "/agent/message/info", WEB1, &long).status, 413);
+}
+
 #[test]
 fn only_a_wrong_token_is_told_so_and_guessing_is_counted() {
     let mut site = Site::start("", "");

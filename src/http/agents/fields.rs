@@ -8,6 +8,9 @@ use crate::json::{Scalar, pick};
 /// Neither JSON nor a form, or something else than text stands where text belongs.
 const MALFORMED: Refusal = Refusal(400, "BadRequest", "body is not a JSON object with these fields");
 
+/// Bytes of the longest escape in JSON.
+const LONGEST_ESCAPE: usize = 12;
+
 /// The values of fields, in the order in which they were asked for.
 #[derive(Debug)]
 pub struct Fields(Vec<Option<Scalar>>);
@@ -58,6 +61,18 @@ impl Fields {
     }
 }
 
+/// What a body that was cut says at its beginning, as JSON again: as a rule the cut is in the one text that it holds. `None`
+/// if that makes no sense.
+pub fn mended(body: &[u8]) -> Option<Vec<u8>> {
+    // A sign that was cut through, an escape too; the longest is that of two halves of a sign, `\ud83d\ude00`.
+    let from = body.len().saturating_sub(LONGEST_ESCAPE);
+    let parsed = |end: usize| {
+        let whole = [body.get(..end)?, b"\"}"].concat();
+        pick(&whole, &[]).map(|_| whole)
+    };
+    (from..=body.len()).rev().find_map(parsed)
+}
+
 /// Reads `name=value&…`. The last of several counts.
 fn form(text: &str, names: &[&str]) -> Result<Fields, Refusal> {
     let mut found = vec![None; names.len()];
@@ -84,6 +99,20 @@ mod tests {
         let request = Request { method, path, query, headers: &headers, body, peer, scopes, who };
         let mut fields = Fields::read(&request, &["message", "days"])?;
         Ok((fields.text(0)?, fields.int(1)?))
+    }
+
+    #[test]
+    fn a_text_is_read_up_to_where_it_was_cut() {
+        let whole = "{\"days\":3,\"message\":\"a\\n失\\ud83d\\ude00\\\\\"}".as_bytes();
+        let begun = whole.windows(3).position(|bytes| bytes == b":\"a").unwrap() + 2;
+        for end in begun..whole.len() - 2 {
+            let body = mended(&whole[..end]).unwrap_or_else(|| panic!("{end}"));
+            let (text, days) = read("POST", "", "", &body).unwrap();
+            assert!("a\n失😀\\".starts_with(&text) && days == 3, "{end}: {text}");
+        }
+        for lost in [&whole[..4], b"[", b"x", b""] {
+            assert_eq!(mended(lost), None);
+        }
     }
 
     #[test]

@@ -196,3 +196,24 @@ fn connections_are_kept_and_words_are_awaited_as_the_headers_say() {
     let sent = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nx";
     assert_eq!(frame(sent), (true, false), "the body comes unasked");
 }
+
+/// An agent reports once: what it says is read to its end, and the next request is understood.
+#[test]
+fn a_report_that_is_too_long_is_cut() {
+    let report = |target: &str, length: usize| {
+        let head = format!("PUT {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        [head, "x".repeat(length), "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned()].concat()
+    };
+    for length in [MAX_BODY, MAX_BODY + 1, 3 * MAX_BODY] {
+        let text = report("/agent/jobs/1/fail", length);
+        for size in [4096, 1000, text.len()] {
+            let (requests, refused) = understood(&mut text.as_bytes().chunks(size));
+            let targets: Vec<&str> = requests.iter().map(|(_, target, _)| &**target).collect();
+            assert_eq!((targets, refused), (vec!["/agent/jobs/1/fail", "/2"], None), "{length}");
+            assert_eq!((requests[0].2.len(), requests[1].2.len()), (MAX_BODY, 0));
+        }
+    }
+    let head = |target: &str, length: usize| status(&report(target, 0).replace(": 0", &format!(": {length}")));
+    assert_eq!(head("/agent/jobs/1/fail", MAX_CUT + 1), Some(413));
+    assert_eq!(head("/agent/job/add", MAX_BODY + 1), Some(413));
+}
