@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock;
+use crate::http::agents::refusal;
 use crate::http::auth::{Judgement, judge};
 use crate::http::guard::Guard;
 use crate::http::parse::Raw;
@@ -35,8 +36,13 @@ fn judged(
     raw: &Raw<'_>,
     proved: &mut bool,
 ) -> Arc<Response> {
-    let Some(plan) = site.plan() else { return Arc::new(Response::starting()) };
     let (path, query) = raw.target.split_once('?').unwrap_or((raw.target, ""));
+    let say = |plain: Response, shown| {
+        // Headers that tell what to do are the same.
+        let words = refusal::in_words(plain.status, path, shown);
+        Arc::new(words.map_or(plain.clone(), |words| Response { headers: plain.headers, ..words }))
+    };
+    let Some(plan) = site.plan() else { return say(Response::starting(), false) };
     let (index, route) = match route::find(raw.method, path) {
         Found::Route(index, route) => (index, route),
         Found::Nothing => return Arc::new(Response::not_found()),
@@ -50,18 +56,18 @@ fn judged(
         return Arc::new(Response::text(403, "not from the page of another site\n"));
     }
     if let Some(left) = lock(gate).blocked(source, clock::tick()).filter(|_| !route.open) {
-        return Arc::new(too_many(left));
+        return say(too_many(left), true);
     }
     let mut judgement = judge(raw, query, &plan);
     *proved = !judgement.who.is_empty();
     if plan.is_open() && peer.to_canonical().is_loopback() && is_own(raw) {
         judgement.scopes = judgement.scopes.with(Scope::Read);
     }
-    if let Some(refusal) = route.scope.and_then(|scope| refusal(scope, &judgement, &plan)) {
-        return Arc::new(refusal);
+    if let Some(refusal) = route.scope.and_then(|scope| refused(scope, &judgement, &plan)) {
+        return say(refusal, judgement.shown);
     }
     if site.answers().is_none() {
-        return Arc::new(Response::starting());
+        return say(Response::starting(), false);
     }
     let request = Request {
         method: raw.method,
@@ -84,7 +90,7 @@ fn judged(
 }
 
 /// Why the route is not open to whoever asks.
-fn refusal(scope: Scope, judgement: &Judgement, plan: &HttpPlan) -> Option<Response> {
+fn refused(scope: Scope, judgement: &Judgement, plan: &HttpPlan) -> Option<Response> {
     if judgement.scopes.has(scope) {
         return None;
     }

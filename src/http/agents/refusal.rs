@@ -28,9 +28,28 @@ pub(super) const NO_METHOD: [Refusal; 3] = [
     Refusal(405, "MethodNotAllowed", "use the method POST"),
     Refusal(405, "MethodNotAllowed", "use the method PUT"),
 ];
+pub(super) const NO_SCOPE: Refusal =
+    Refusal(403, "Forbidden", "this token may not do that; see scopes of [[http.token]]");
+pub(super) const TOO_MANY: Refusal = Refusal(429, "TooManyRequests", "too many wrong tokens; try again later");
 pub(super) const NO_HEADER: Refusal = Refusal(400, "BadRequest", "missing or malformed Authorization header");
 pub(super) const LONG_KEY: Refusal = Refusal(400, "BadRequest", "header Idempotency-Key has more than 256 bytes");
 pub(super) const UNKNOWN: Refusal = Refusal(401, "Unauthorized", "unknown token");
+
+/// Why a request that no function has seen yet is refused with `status`, if its path is that of those agents and scripts:
+/// they look for the same words there.
+pub fn in_words(status: u16, path: &str, shown: bool) -> Option<Response> {
+    if !["/agent/", "/message/", "/job/"].iter().any(|known| path.starts_with(known)) {
+        return None;
+    }
+    let refusal = match status {
+        401 if !shown => NO_HEADER,
+        401 => UNKNOWN,
+        403 => NO_SCOPE,
+        429 => TOO_MANY,
+        _ => STARTING,
+    };
+    Some(refusal.response())
+}
 
 impl Refusal {
     /// As the answer to a request.
