@@ -19,7 +19,7 @@ pub mod told;
 
 use crate::clock;
 use crate::event::{Id, Severity};
-use crate::http::agents::book::State;
+use crate::http::agents::book::{Book, State};
 use crate::http::agents::desk::Desk;
 use crate::http::agents::fields::Fields;
 use crate::http::agents::refusal::{
@@ -190,12 +190,14 @@ fn add(site: &Site, desk: &Desk, who: &str, request: &Request<'_>, hosts: bool) 
     let mut words = text.split_whitespace();
     let target = words.next().ok_or(EMPTY)?;
     let message = words.collect::<Vec<&str>>().join(" ");
-    once(desk, key(request, who)?, &mut || {
+    let key = key(request, who)?;
+    once(desk, key, &mut || {
         let known = desk.with(|book| book.find(target).map(|agent| agent.name.clone()));
         match known {
             Some(agent) => {
                 let id = chance()?;
-                let added = desk.with(|book| book.add(&agent, &message, id, &clock::now()));
+                let now = clock::now();
+                let added = desk.with(|book| book.add(&agent, &message, id, &now).map(|()| book.done(key, &now)));
                 kept(desk, id, added)
             }
             None if hosts => elsewhere(site, target, &message),
@@ -206,28 +208,19 @@ fn add(site: &Site, desk: &Desk, who: &str, request: &Request<'_>, hosts: bool) 
 
 /// Does what is asked for, unless the key of the request says that it was done.
 fn once(desk: &Desk, key: Option<Id>, work: &mut dyn FnMut() -> Result<(), Refusal>) -> Result<Response, Refusal> {
-    let repeated = |key| desk.with(|book| book.is_repeated(key, &clock::now()));
-    if key.is_some_and(repeated) {
-        // The first one may still wait for the disk.
-        return if desk.settle() { Ok(Response::empty(201)) } else { Err(NO_DISK) };
+    let Some(key) = key else { return work().map(|()| Response::empty(201)) };
+    if desk.with(|book| book.is_repeated(key, &clock::now()))? {
+        return Ok(Response::empty(201));
     }
-    if let Err(refusal) = work() {
-        if let Some(key) = key {
-            desk.with(|book| book.undone(key));
-        }
-        return Err(refusal);
-    }
-    Ok(Response::empty(201))
+    let worked = work();
+    desk.with(|book| book.ended(key, worked.is_ok(), &clock::now()));
+    worked.map(|()| Response::empty(201))
 }
 
-/// Takes a job back that is not on disk, unless its agent has it already.
+/// Takes a job back that is not on disk, unless its agent has it already: then it is done.
 fn kept(desk: &Desk, id: Id, added: Result<(), Refusal>) -> Result<(), Refusal> {
     added?;
-    if desk.settle() {
-        return Ok(());
-    }
-    desk.with(|book| book.withdraw(id));
-    Err(NO_DISK)
+    if !desk.settle() && desk.with(|book| book.withdraw(id)) { Err(NO_DISK) } else { Ok(()) }
 }
 
 #[cfg(feature = "jobs")]
@@ -268,10 +261,12 @@ fn delay(desk: &Desk, name: &str, request: &Request<'_>) -> Result<Response, Ref
     if !callback.is_empty() && callback != "disable" {
         log::info!("web agent {name}: the callback of a delayed job is left out; its end is told as usual");
     }
-    once(desk, key(request, name)?, &mut || {
-        let id = chance()?;
+    let key = key(request, name)?;
+    once(desk, key, &mut || {
+        let (id, now) = (chance()?, clock::now());
         let quiet = callback == "disable";
-        let added = desk.with(|book| book.delay(name, &message, delay, quiet, id, &clock::now()));
+        let delay = |book: &mut Book| book.delay(name, &message, delay, quiet, id, &now);
+        let added = desk.with(|book| delay(book).map(|()| book.done(key, &now)));
         kept(desk, id, added)
     })
 }

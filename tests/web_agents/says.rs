@@ -101,3 +101,45 @@ fn nobody_to_tell_is_said() {
     assert_eq!(site.outcome("POST", "/message/info", CI, r#"{"message":"x"}"#), (503, "ServerError".to_owned()));
     assert_eq!(site.outcome("POST", "/message/warning", CI, r#"{"message":"x"}"#).0, 201);
 }
+
+/// Scripts look for the same words whoever refuses.
+#[test]
+fn refusals_have_the_words_of_that_service() {
+    let site = Site::start("", "");
+    for path in ["/message/info", "/job/add"] {
+        for (token, status, key) in
+            [("planted-wrong-token", 401, "Unauthorized"), (WEB1, 401, "Unauthorized"), (SECRETS[0], 403, "Forbidden")]
+        {
+            assert_eq!(site.outcome("POST", path, token, "{}"), (status, key.to_owned()), "{path} {token}");
+        }
+        let none = ask(site.web, "POST", path, &[], b"{}");
+        assert_eq!((none.status, none.json()["error"].as_str()), (400, Some("BadRequest")), "{path}");
+    }
+    let last = (0..20).map(|_| site.outcome("POST", "/job/add", "planted-wrong-token", "")).last();
+    assert_eq!(last, Some((429, "TooManyRequests".to_owned())));
+    let reply = site.ask("GET", "/agent/job", WEB1, "");
+    assert!(reply.status == 429 && reply.header("retry-after").is_some() && reply.json()["message"].is_string());
+}
+
+/// One is done, and who comes meanwhile learns to ask again.
+#[test]
+fn the_same_key_twice_at_once_is_done_once() {
+    let site = Site::start("", "");
+    site.ask("GET", "/agent/job", WEB1, "");
+    let bearer = format!("Bearer {CI}");
+    for round in 0..20 {
+        let (key, start) = (format!("run-{round}"), std::sync::Barrier::new(6));
+        let add = || {
+            start.wait();
+            let headers = [("Authorization", &*bearer), ("Idempotency-Key", &*key)];
+            ask(site.web, "POST", "/job/add", &headers, br#"{"message":"w once"}"#).status
+        };
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let askers: Vec<_> = (0..6).map(|_| scope.spawn(add)).collect();
+            askers.into_iter().map(|asker| asker.join().unwrap()).collect()
+        });
+        assert!(statuses.contains(&201) && statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
+        assert_eq!(site.pop(WEB1).1, "once");
+        assert_eq!(site.ask("GET", "/agent/job", WEB1, "").status, 204, "round {round}");
+    }
+}

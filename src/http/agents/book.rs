@@ -5,6 +5,7 @@
 //! told as lost after [`REPORT`], since it may have run. Delayed jobs wait for their time, and then for their agent.
 
 mod saved;
+mod seen;
 mod step;
 
 use std::time::Duration;
@@ -34,9 +35,8 @@ pub const MAX_OPEN: usize = 1000;
 const MAX_OWN: usize = 250;
 /// Ended jobs that are kept, for reports that come late.
 const MAX_ENDED: usize = 100;
-/// Keys of requests that are remembered, and for how long, in milliseconds.
+/// Keys of requests that are remembered.
 const MAX_SEEN: usize = 256;
-const KEEP_SEEN: i64 = 86_400_000;
 /// The longest delay, in milliseconds.
 const MAX_DELAY: i64 = 3650 * 86_400_000;
 /// Characters at the front of a result that is too long; the rest is its end.
@@ -50,6 +50,8 @@ pub struct Book {
     jobs: Vec<Job>,
     /// Requests that were done, with the time of each.
     seen: Vec<(Id, Wall)>,
+    /// Those that are being done: at most one of each connection.
+    doing: Vec<Id>,
     /// How often something changed that must be on disk.
     changes: u64,
     /// Something changed that may wait for the next write.
@@ -321,31 +323,13 @@ impl Book {
         self.changes += 1;
     }
 
-    /// Takes a job back that was never handed out.
-    pub fn withdraw(&mut self, id: Id) {
+    /// Takes a job back; `false` if it was handed out.
+    pub fn withdraw(&mut self, id: Id) -> bool {
         let before = self.jobs.len();
         self.jobs.retain(|job| job.id != id || job.sent.is_some());
-        self.changes += u64::from(self.jobs.len() < before);
-    }
-
-    /// Whether a request with this key was done within a day; if not, it is from now on.
-    pub fn is_repeated(&mut self, key: Id, now: &Now) -> bool {
-        self.seen.retain(|(_, at)| now.wall.0.abs_diff(at.0) < KEEP_SEEN.unsigned_abs());
-        if self.seen.iter().any(|(known, _)| *known == key) {
-            return true;
-        }
-        if self.seen.len() >= MAX_SEEN {
-            self.seen.remove(0);
-        }
-        self.seen.push((key, now.wall));
-        self.lazy = true;
-        false
-    }
-
-    /// It was not done after all.
-    pub fn undone(&mut self, key: Id) {
-        self.seen.retain(|(known, _)| *known != key);
-        self.lazy = true;
+        let withdrawn = self.jobs.len() < before;
+        self.changes += u64::from(withdrawn);
+        withdrawn
     }
 
     /// How often something changed that must be on disk, and whether something did that can wait.

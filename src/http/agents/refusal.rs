@@ -21,6 +21,8 @@ pub(super) const NO_CLOCK: Refusal = Refusal(503, "ServerError", "clock of this 
 
 pub(super) const STARTING: Refusal = Refusal(503, "ServerError", "server is starting or ending; try again");
 pub(super) const NO_DISK: Refusal = Refusal(503, "ServerError", "server cannot save this now; try again");
+pub(super) const UNDER_WAY: Refusal =
+    Refusal(503, "ServerError", "a request with this Idempotency-Key is being done; try again");
 pub(super) const NO_PATH: Refusal = Refusal(404, "NotFound", "no such path");
 /// The method that a path takes is the last word.
 pub(super) const NO_METHOD: [Refusal; 3] = [

@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::Boot;
+use crate::http::agents::refusal::UNDER_WAY;
 use crate::http::agents::told;
 use crate::json;
 use crate::secret::Secret;
@@ -236,11 +237,13 @@ fn a_restart_loses_nothing_and_gives_everybody_time() {
     let (sent, queued) = (world.add("a", "sent \"x\"\n\u{1}失", 0).unwrap(), world.add("b", "queued", 0).unwrap());
     world.book.pop("a", &at(0)).unwrap();
     let key = Id(77);
-    assert!(!world.book.is_repeated(key, &at(0)));
+    assert_eq!(world.book.is_repeated(key, &at(0)), Ok(false));
+    world.book.ended(key, true, &at(0));
     world.restart(&["a", "b"], &at(HOUR));
     world.look(&at(HOUR));
     assert_eq!(world.said, Vec::<String>::new());
-    assert!(world.book.is_repeated(key, &at(HOUR)) && !world.book.is_repeated(key, &at(DAY + HOUR)));
+    assert_eq!(world.book.is_repeated(key, &at(HOUR)), Ok(true));
+    assert_eq!(world.book.is_repeated(key, &at(DAY + HOUR)), Ok(false));
     assert_eq!((world.state(&sent), world.state(&queued)), (State::Sent, State::Queuing));
     assert!(world.book.find("c").is_none());
     world.book.report("a", &sent, State::Succeeded, "ok", &at(HOUR + 1)).unwrap();
@@ -303,7 +306,7 @@ fn everything_is_bounded() {
     assert_eq!((world.said.len(), world.book.jobs.len()), (MAX_OPEN, MAX_ENDED));
     world.add("a", "x", 3).unwrap();
     for key in 0..1000 {
-        world.book.is_repeated(Id(key), &at(key as i64));
+        world.book.done(Some(Id(key)), &at(key as i64));
     }
     assert_eq!(world.book.seen.len(), MAX_SEEN);
 }
@@ -405,4 +408,23 @@ fn damage_and_disorder() {
             assert!(book.agents.len() <= 4 && book.jobs.len() <= MAX_OPEN + MAX_ENDED);
         }
     }
+}
+
+/// What is written while a request is being done does not say that it was: it would not be done again after a crash.
+#[test]
+fn a_key_counts_once_its_request_is_done() {
+    let mut world = World::new(&["a"]);
+    let key = Id(77);
+    assert_eq!(world.book.is_repeated(key, &at(0)), Ok(false));
+    assert_eq!(world.book.is_repeated(key, &at(0)), Err(UNDER_WAY), "twice at once");
+    world.restart(&["a"], &at(1));
+    assert_eq!(world.book.is_repeated(key, &at(1)), Ok(false), "it was never done");
+    world.book.ended(key, false, &at(1));
+    assert_eq!(world.book.is_repeated(key, &at(1)), Ok(false), "nor now");
+    world.book.done(Some(key), &at(1));
+    assert_eq!(world.book.is_repeated(key, &at(1)), Err(UNDER_WAY), "its answer is not known yet");
+    world.book.ended(key, true, &at(1));
+    world.restart(&["a"], &at(2));
+    assert_eq!(world.book.is_repeated(key, &at(2)), Ok(true));
+    assert_eq!(world.book.seen.len(), 1);
 }
