@@ -47,13 +47,29 @@ pub fn http(root: &mut Table<'_>) -> Option<Arc<HttpPlan>> {
     if let Some(address) = strange {
         reached(&place, address, tokens.is_empty() && basic.is_none());
     }
-    for agent in &agents {
-        if tokens.iter().any(|token| token.token == agent.token) {
-            place.bad::<()>(&["the agent ", &quoted(&agent.name), " has the token of another one"].concat());
+    table.finish();
+    let basic = basic.flatten();
+    let plan = HttpPlan { listen, tokens, basic, allow_query_token, pings, events, agents };
+    shared(&place, &plan);
+    Some(Arc::new(plan))
+}
+
+/// Reports one secret for two purposes: what stands in a path stands in the log of every proxy on the way, and whoever is
+/// given one purpose has the other one too. Two for the same purpose are reported where they are read.
+fn shared(place: &Item<'_>, plan: &HttpPlan) {
+    let mut secrets: Vec<(&str, &str, &Secret)> = Vec::new();
+    secrets.extend(plan.tokens.iter().map(|token| ("the token", &*token.name, &token.token)));
+    secrets.extend(plan.basic.iter().map(|basic| ("the user", &*basic.user, &basic.password)));
+    secrets.extend(plan.agents.iter().map(|agent| ("the agent", &*agent.name, &agent.token)));
+    secrets.extend(plan.pings.iter().map(|ping| ("the ping", &*ping.name, &ping.token)));
+    secrets.extend(plan.events.alicloud.iter().map(|secret| ("[http.event]", "alicloud", secret)));
+    for (at, (kind, name, secret)) in secrets.iter().enumerate() {
+        let same = |(other, _, known): &&(&str, &str, &Secret)| other != kind && known == secret;
+        if let Some((other, known, _)) = secrets[..at].iter().find(same) {
+            let (name, known) = (quoted(name), quoted(known));
+            place.bad::<()>(&[kind, " ", &name, " has the secret of ", other, " ", &known].concat());
         }
     }
-    table.finish();
-    Some(Arc::new(HttpPlan { listen, tokens, basic: basic.flatten(), allow_query_token, pings, events, agents }))
 }
 
 /// Others than this machine reach it at `address`.

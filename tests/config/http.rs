@@ -17,7 +17,7 @@ fn token(name: &str, token: &str) -> String {
 #[test]
 fn what_it_says() {
     let text = format!(
-        "[http]\nallow_query_token = true\n{}[http.basic]\nuser = \"me\"\npassword = \"{LONG}\"\n",
+        "[http]\nallow_query_token = true\n{}[http.basic]\nuser = \"me\"\npassword = \"{LONG}-2\"\n",
         token("a", LONG)
     );
     let plan = config::parse(&text, "c.toml", &env()).unwrap();

@@ -39,6 +39,32 @@ fn names_are_told_apart() {
     assert!(output.status.success(), "{output:?}");
 }
 
+/// Whoever holds a secret for one purpose must not have another one by it; and paths stand in logs.
+#[test]
+fn one_secret_has_one_purpose() {
+    let dir = TempDir::new();
+    let parts = [
+        ("[[http.token]]\nname = \"ci\"\nscopes = [\"read\"]\ntoken = ", "the token \"ci\""),
+        ("[http.basic]\nuser = \"me\"\npassword = ", "the user \"me\""),
+        ("[[http.agent]]\nname = \"a\"\ntoken = ", "the agent \"a\""),
+        ("[[http.ping]]\nname = \"cron\"\nperiod = \"1d\"\ntoken = ", "the ping \"cron\""),
+        ("[http.event]\nalicloud = ", "[http.event] \"alicloud\""),
+    ];
+    for (at, (first, earlier)) in parts.iter().enumerate() {
+        for (second, later) in &parts[at + 1..] {
+            for (other, code) in [(WEB1, 78), (WEB2, 0)] {
+                let file = dir.join("c.toml");
+                std::fs::write(&file, format!("[http]\n{first}\"{WEB1}\"\n{second}\"{other}\"\n")).unwrap();
+                let output = run(&["--config", file.to_str().unwrap(), "check"]);
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                let why = format!("{later} has the secret of {earlier}");
+                assert_eq!((output.status.code(), said.contains(&why)), (Some(code), code == 78), "{why}: {said}");
+                assert!(!said.contains("planted"), "{said}");
+            }
+        }
+    }
+}
+
 #[test]
 fn agents_come_and_go_with_a_reload() {
     let hook = FakeHttp::start(|_| Answer::ok("{}"));
