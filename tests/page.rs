@@ -92,8 +92,8 @@ fn the_headline_agrees_with_the_command() {
         (Scene::crowd(200), "2\u{a0}hosts are down"),
         (
             Scene::trouble(),
-            "Reclaim of this machine is announced, 3\u{a0}hosts are down, 2\u{a0}probes fail, 1\u{a0}resource runs short, \
-             1\u{a0}channel has trouble, 1\u{a0}monitor does not answer",
+            "Reclaim of this machine is announced, 3\u{a0}hosts are down, 1\u{a0}agent is offline, 2\u{a0}probes fail, \
+             1\u{a0}resource runs short, 1\u{a0}channel has trouble, 1\u{a0}monitor does not answer",
         ),
     ] {
         scene.show(Language::En, |page| {

@@ -1,5 +1,6 @@
 //! The status page: plain HTML, no script, nothing from elsewhere. Trouble stands first.
 
+mod agents;
 mod bars;
 mod hosts;
 pub mod html;
@@ -27,6 +28,7 @@ use crate::run::status::{Status, channel_words, spot_words};
 use crate::run::threads::lock;
 use crate::spot::tracker::SpotState;
 use crate::zone::{Zone, civil};
+use agents::OFFLINE;
 use html::Html;
 
 /// From one loading to the next, in seconds.
@@ -107,6 +109,7 @@ impl Page<'_> {
             self.spot(&mut out);
         }
         self.jobs(&mut out);
+        self.agents(&mut out);
         self.links(&mut out);
         self.channels(&mut out);
         self.past(&mut out);
@@ -126,12 +129,14 @@ impl Page<'_> {
         let channels = status.desk.channels.iter().filter(|channel| channel_words(channel).1.is_some()).count();
         let spot = status.spot.as_ref().filter(|spot| !spot_words(&spot.state).1).map(|spot| &spot.state);
         let notice = spot.is_some_and(|state| matches!(state, SpotState::Notice { .. }));
-        let server = status.server.iter().flatten().filter(|port| port.error.is_some()).count();
+        let agents = status.agents.iter().filter(|agent| agent.state == OFFLINE).count();
+        let server = status.server.iter().flatten().chain(&status.web).filter(|port| port.error.is_some()).count();
         let queue = status.queue.as_ref().is_some_and(|queue| queue.problem.is_some());
         // How many, whether that is bad, and the words for one, for several, in Chinese.
         let troubles = [
             (usize::from(notice), true, ["reclaim of this machine is announced"; 2], "本机将被回收"),
             (hosts, true, ["{} host is down", "{} hosts are down"], "{} 台主机失联"),
+            (agents, true, ["{} agent is offline", "{} agents are offline"], "{} 个代理端失联"),
             (probes, true, ["{} probe fails", "{} probes fail"], "{} 项探测失败"),
             (high, false, ["{} resource runs short", "{} resources run short"], "{} 项资源紧张"),
             (usize::from(spot.is_some() && !notice), false, ["reclaim notices cannot be read"; 2], "无法读取回收通知"),

@@ -17,7 +17,7 @@ use interrupt_callback::keepalive::host::{Cause, Host, Standing};
 use interrupt_callback::keepalive::silences::{Lasts, Silences};
 use interrupt_callback::probe;
 use interrupt_callback::resource::{self, Readings};
-use interrupt_callback::run::status::{Jobs, Status};
+use interrupt_callback::run::status::{Jobs, Status, WebAgent};
 use interrupt_callback::spot::SpotStatus;
 use interrupt_callback::spot::tracker::SpotState;
 use interrupt_callback::zone::Zone;
@@ -41,10 +41,15 @@ pub struct Scene {
     pub jobs: Option<Jobs>,
     pub history: History,
     pub days: Mutex<Days>,
+    pub agents: Vec<WebAgent>,
 }
 
 fn ago(ms: i64) -> Tick {
     Tick(NOW.tick.0 - ms)
+}
+
+fn agent(name: &str, state: &'static str) -> WebAgent {
+    WebAgent { name: name.to_owned(), state, lasts: 9 * MINUTE, queued: 1, delayed: 0, running: 2 }
 }
 
 pub fn host(standing: Standing, silent: i64, note: &str) -> Host {
@@ -159,6 +164,7 @@ impl Scene {
             jobs: Some(Jobs { running: 2, waiting: 5, failed: 0, hosts: vec![("build@office".to_owned(), 2)] }),
             history: History::default(),
             days: Mutex::new(Days::new(&Zone::utc())),
+            agents: vec![agent("backup-pc", "online")],
         };
         scene.days.get_mut().unwrap().to_save(0, &then(80 * DAY));
         for (kind, who, began, lasted) in [
@@ -216,6 +222,7 @@ impl Scene {
             ChannelState::Parked { why, until: NOW.tick + Duration::from_secs(3000) },
             4,
         ));
+        scene.agents.push(agent("build-box", "offline"));
         scene.monitors[0].failures = 4;
         scene.monitors[0].error = Some("connection timed out".to_owned());
         scene
@@ -237,6 +244,7 @@ impl Scene {
         });
         scene.monitors[0].label = nasty.to_owned();
         scene.monitors[0].error = Some(nasty.to_owned());
+        scene.agents.push(agent(nasty, "offline"));
         scene.desk.unwritable = Some((nasty.to_owned(), moment(HOUR)));
         scene.spot.as_mut().unwrap().identity = nasty.to_owned();
         scene.happened(Kind::Offline, nasty, HOUR, None);
@@ -297,7 +305,7 @@ impl Scene {
             jobs: self.jobs.clone(),
             queue: None,
             web: Vec::new(),
-            agents: Vec::new(),
+            agents: self.agents.clone(),
             probes: self.probes.clone(),
             resources: self.resources.clone(),
             desk: self.desk.clone(),

@@ -1,6 +1,7 @@
 //! What the SDK of these agents sends, byte for byte as Go's net/http writes it, over one connection that it keeps.
 
-use super::common::ask::Asker;
+use super::common::SECRETS;
+use super::common::ask::{Asker, get};
 use super::common::daemon::Daemon;
 use super::site::{CI, Site, WEB1};
 
@@ -106,6 +107,11 @@ fn status_shows_them() {
     assert_eq!((&agents[0]["queued"], &agents[1]["state"]), (&1.into(), &"unseen".into()), "{agents}");
     let table = String::from_utf8(site.server.ask(&["status"]).stdout).unwrap();
     assert!(table.contains("AGENT") && table.contains("web1") && table.contains("unseen"), "{table}");
+    let figures = get(site.web, "/metrics", SECRETS[0]).text();
+    for line in ["ic_agent_up{agent=\"web1\"} 1", "ic_agent_jobs{agent=\"web1\",state=\"queued\"} 1"] {
+        assert!(figures.lines().any(|found| found == line), "no {line} in\n{figures}");
+    }
+    assert!(!figures.contains("ic_agent_up{agent=\"web2\"}"), "nobody knows yet");
     // Polls leave the disk alone.
     let file = site.dir.join("srv/state/agents.json");
     let written = |site: &Site| {

@@ -1,5 +1,7 @@
 //! Which figures there are.
 
+use std::sync::Mutex;
+
 use super::Figures;
 use crate::alert::retry::ChannelState;
 use crate::clock::{Tick, millis};
@@ -9,10 +11,14 @@ use crate::keepalive::host::{Cause, Host, Standing};
 use crate::probe;
 use crate::resource::{self, Readings};
 use crate::run::status::Status;
+use crate::run::threads::lock;
 use crate::spot::tracker::SpotState;
 
 /// Hosts with figures of their own, those that are not up first.
 const MAX_HOSTS: usize = 2000;
+
+/// The clock was set if it moved by so many milliseconds.
+const CLOCK_SET: u64 = 5000;
 
 /// All of them.
 pub fn text(status: &Status<'_>, memory: Option<u64>) -> String {
@@ -21,8 +27,10 @@ pub fn text(status: &Status<'_>, memory: Option<u64>) -> String {
     out.family("ic_well", "Whether nothing is down, broken or announced: what the command status ends with.");
     out.flag(&[], status.well());
     if status.now.wall.is_set() {
+        static STARTED: Mutex<Option<i64>> = Mutex::new(None);
         out.family("process_start_time_seconds", "When this daemon started, in seconds since 1970.");
-        out.seconds(&[], status.now.wall.0.saturating_sub(millis(status.running)));
+        let started = status.now.wall.0.saturating_sub(millis(status.running));
+        out.seconds(&[], steady(&mut lock(&STARTED), started));
     }
     if let Some(memory) = memory {
         out.family("process_resident_memory_bytes", "Memory that this daemon has.").sample(&[], &memory.to_string());
@@ -36,6 +44,7 @@ pub fn text(status: &Status<'_>, memory: Option<u64>) -> String {
     channels(&mut out, status);
     callbacks(&mut out, status);
     probes(&mut out, status);
+    agents(&mut out, status);
     if let Some(jobs) = &status.jobs {
         out.family("ic_jobs", "Runs of jobs; of those that failed, those of the last day.");
         for (state, count) in [("running", jobs.running), ("waiting", jobs.waiting), ("failed", jobs.failed)] {
@@ -43,6 +52,28 @@ pub fn text(status: &Status<'_>, memory: Option<u64>) -> String {
         }
     }
     out.into_text()
+}
+
+/// The same as before, unless the clock was set: a change means a restart to those who read it, and two clocks never agree
+/// to the millisecond.
+pub fn steady(known: &mut Option<i64>, ms: i64) -> i64 {
+    match *known {
+        Some(before) if before.abs_diff(ms) < CLOCK_SET => before,
+        _ => *known.insert(ms),
+    }
+}
+
+fn agents(out: &mut Figures, status: &Status<'_>) {
+    out.family("ic_agent_up", "Whether the agent asks for jobs over HTTP; none before it first did.");
+    for agent in status.agents.iter().filter(|agent| agent.state != "unseen") {
+        out.flag(&[("agent", &agent.name)], agent.state == "online");
+    }
+    out.family("ic_agent_jobs", "Jobs of the agent by state.");
+    for agent in &status.agents {
+        for (state, count) in [("running", agent.running), ("queued", agent.queued), ("delayed", agent.delayed)] {
+            out.count(&[("agent", &agent.name), ("state", state)], count);
+        }
+    }
 }
 
 /// A figure of a host, if it is known.

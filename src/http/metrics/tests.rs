@@ -21,3 +21,11 @@ fn this_process_has_memory() {
     let bytes = super::resident().unwrap();
     assert!((1 << 18..1 << 34).contains(&bytes), "{bytes}");
 }
+
+#[test]
+fn the_start_stays_where_it_was_until_the_clock_is_set() {
+    let mut known = None;
+    let seen = [1_800_000_000_000, 1_800_000_000_001, 1_799_999_999_000, 1_800_000_060_000, 1_800_000_060_001]
+        .map(|ms| super::families::steady(&mut known, ms));
+    assert_eq!(seen, [1_800_000_000_000, 1_800_000_000_000, 1_800_000_000_000, 1_800_000_060_000, 1_800_000_060_000]);
+}
