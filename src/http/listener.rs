@@ -1,6 +1,6 @@
 //! The listener: accepts, lets in whom [`Door`] lets in, and gives each connection a thread.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -19,6 +19,9 @@ use crate::run::threads::{HTTP_STACK, SMALL_STACK, Stop, lock, spawn};
 
 /// Pause after an accept or a thread start that failed for want of something.
 const PAUSE: Duration = Duration::from_millis(100);
+/// For those for whom there is no place.
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 struct Shared {
     site: Arc<Site>,
@@ -106,7 +109,7 @@ impl Shared {
                 let _ = gone.shutdown(Shutdown::Both);
                 id
             }
-            Verdict::Busy => return,
+            Verdict::Busy => return turn_away(&socket),
         };
         let (shared, port) = (Arc::clone(self), Arc::clone(port));
         let serve = move || {
@@ -129,6 +132,16 @@ impl Shared {
             log::warn!("{what}{error}");
         }
         self.stop.wait(PAUSE);
+    }
+}
+
+/// Says that there is no place, and waits for nothing: the buffer of a new connection is empty. What came already is read,
+/// since closing with unread bytes would reset the connection and could take the word with it.
+fn turn_away(mut socket: &TcpStream) {
+    if socket.set_nonblocking(true).is_ok() {
+        // Whoever sends later than this may see nothing but the end.
+        let _ = socket.read(&mut [0; 1024]);
+        let _ = socket.write(BUSY);
     }
 }
 

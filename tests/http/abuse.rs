@@ -176,3 +176,25 @@ fn strangers_who_stay_hold_up_no_other_stranger() {
     }
     assert!(daemon.stop().success());
 }
+
+/// Programs that talk to it can tell that from a daemon that is gone.
+#[test]
+fn for_whom_there_is_no_place_is_told_so() {
+    let dir = TempDir::new();
+    let mut daemon = Daemon::start(dir.path(), &tokens(""));
+    let web = daemon.ready_web();
+    assert_eq!(get(web, "/metrics", TOKEN).status, 200);
+    let held: Vec<Asker> = (0..40)
+        .map(|_| {
+            let mut asker = Asker::new(web);
+            asker.send(b"GET / HT");
+            asker
+        })
+        .collect();
+    let mut late = Asker::new(web);
+    let reply = late.reply("GET").unwrap();
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
+    assert!(late.is_closed());
+    drop(held);
+    assert!(daemon.stop().success());
+}
