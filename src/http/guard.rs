@@ -60,11 +60,14 @@ impl Guard {
         seen.and_then(|seen| seen.proved).is_some_and(|at| now.since(at) < KNOWN_FOR)
     }
 
-    /// How long `source` may show no further secret, right or wrong; `None` if it may.
-    pub fn blocked(&self, source: Source, now: Tick) -> Option<Duration> {
+    /// How long `source` may show no further secret, right or wrong; `None` if it may. `machine`: where programs show theirs,
+    /// only the guesses of `source` itself count. Their secrets cannot be guessed, and a few strangers with many addresses
+    /// must not keep their heartbeats out.
+    pub fn blocked(&self, source: Source, machine: bool, now: Tick) -> Option<Duration> {
         let seen = self.sources.iter().find(|seen| seen.source == source);
         let own = seen.map(|seen| seen.count).filter(|count| count.of(now) >= MAX_WRONG);
-        let all = (self.all.of(now) >= MAX_WRONG_ALL && !self.is_known(source, now)).then_some(self.all);
+        let all = !machine && self.all.of(now) >= MAX_WRONG_ALL && !self.is_known(source, now);
+        let all = all.then_some(self.all);
         own.or(all).map(|count| (count.begun + WINDOW).since(now))
     }
 
@@ -123,21 +126,23 @@ mod tests {
     fn a_source_has_its_number_of_guesses_a_minute() {
         let mut guard = Guard::default();
         for n in 0..MAX_WRONG {
-            assert_eq!(guard.blocked(v4(1), Tick(i64::from(n))), None);
+            assert_eq!(guard.blocked(v4(1), false, Tick(i64::from(n))), None);
             guard.wrong(v4(1), Tick(i64::from(n)));
         }
-        assert_eq!(guard.blocked(v4(1), Tick(1000)), Some(Duration::from_secs(59)));
-        assert_eq!(guard.blocked(v4(2), Tick(1000)), None);
-        assert_eq!(guard.blocked(v4(1), Tick(59_999)), Some(Duration::from_millis(1)));
-        assert_eq!(guard.blocked(v4(1), Tick(60_000)), None);
+        for machine in [false, true] {
+            assert_eq!(guard.blocked(v4(1), machine, Tick(1000)), Some(Duration::from_secs(59)));
+        }
+        assert_eq!(guard.blocked(v4(2), false, Tick(1000)), None);
+        assert_eq!(guard.blocked(v4(1), false, Tick(59_999)), Some(Duration::from_millis(1)));
+        assert_eq!(guard.blocked(v4(1), false, Tick(60_000)), None);
         guard.wrong(v4(1), Tick(60_000));
-        assert_eq!(guard.blocked(v4(1), Tick(60_001)), None, "a new minute");
+        assert_eq!(guard.blocked(v4(1), false, Tick(60_001)), None, "a new minute");
         // A right secret ends no block, or one that is known would give guesses away.
         for _ in 0..MAX_WRONG {
             guard.wrong(v4(1), Tick(60_001));
         }
         guard.proved(v4(1), Tick(60_002));
-        assert!(guard.blocked(v4(1), Tick(60_003)).is_some());
+        assert!(guard.blocked(v4(1), false, Tick(60_003)).is_some());
     }
 
     #[test]
@@ -145,14 +150,15 @@ mod tests {
         let mut guard = Guard::default();
         guard.proved(v4(7), Tick(0));
         for n in 0..MAX_WRONG_ALL {
-            assert_eq!(guard.blocked(v4(9), Tick(0)), None);
+            assert_eq!(guard.blocked(v4(9), false, Tick(0)), None);
             guard.wrong(v4(100 + n / 5), Tick(0));
         }
-        assert!(guard.blocked(v4(9), Tick(0)).is_some());
-        assert_eq!(guard.blocked(v4(7), Tick(0)), None);
+        assert!(guard.blocked(v4(9), false, Tick(0)).is_some());
+        assert_eq!(guard.blocked(v4(9), true, Tick(0)), None);
+        assert_eq!(guard.blocked(v4(7), false, Tick(0)), None);
         assert!(guard.is_known(v4(7), Tick(0) + KNOWN_FOR - Duration::from_secs(1)));
         assert!(!guard.is_known(v4(7), Tick(0) + KNOWN_FOR));
-        assert_eq!(guard.blocked(v4(9), Tick(60_000)), None);
+        assert_eq!(guard.blocked(v4(9), false, Tick(60_000)), None);
     }
 
     #[test]

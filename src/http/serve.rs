@@ -55,7 +55,7 @@ fn judged(
     if route.scope.is_none() && !route.open && is_cross_site(raw) {
         return Arc::new(Response::text(403, "not from the page of another site\n"));
     }
-    if let Some(left) = lock(gate).blocked(source, clock::tick()).filter(|_| !route.open) {
+    if let Some(left) = lock(gate).blocked(source, route.scope.is_none(), clock::tick()).filter(|_| !route.open) {
         return say(too_many(left), true);
     }
     let mut judgement = judge(raw, query, &plan);

@@ -51,7 +51,8 @@ fn who_guesses_is_stopped_and_others_are_not() {
 #[test]
 fn guesses_from_everywhere_do_not_shut_out_who_is_known() {
     let dir = TempDir::new();
-    let mut daemon = Daemon::start(dir.path(), &tokens(""));
+    let ping = "[[http.ping]]\nname = \"cron\"\nperiod = \"1d\"\ntoken = \"planted-hook-token\"\n";
+    let mut daemon = Daemon::start(dir.path(), &tokens(ping));
     let web = daemon.ready_web();
     assert_eq!(get(web, "/metrics", TOKEN).status, 200);
     let mut last = 0;
@@ -63,6 +64,9 @@ fn guesses_from_everywhere_do_not_shut_out_who_is_known() {
     let bearer = format!("Bearer {TOKEN}");
     let stranger = Asker::from([127, 0, 3, 1], web).ask("GET", "/metrics", &[("Authorization", &bearer)], b"").status;
     assert_eq!(stranger, 429);
+    // Heartbeats of those that were never seen here come in all the same.
+    let ping = Asker::from([127, 0, 3, 2], web).ask("GET", "/ping/planted-hook-token", &[], b"");
+    assert_eq!(ping.status, 200, "{ping:?}");
     assert_eq!(get(web, "/metrics", TOKEN).status, 200);
     let output = daemon.output();
     assert_eq!(output.matches("wrong token or password").count(), 1, "{output}");
