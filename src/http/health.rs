@@ -6,7 +6,8 @@ use crate::clock;
 use crate::http::{Request, Response, Site};
 use crate::run::threads::lock;
 
-/// How long the watchdog may not turn: it does at least once a second.
+/// How long the watchdog may not turn, which it does at least once a second, and the alert desk may owe an answer: it waits
+/// for nobody.
 const STUCK: Duration = Duration::from_secs(10);
 
 /// `ok`, or a word for each part that does not work.
@@ -16,6 +17,9 @@ pub fn healthz(site: &Site, _: &Request<'_>) -> Response {
     let mut text = String::new();
     if watches && site.stuck(clock::tick()) > STUCK {
         text.push_str("watchdog\n");
+    }
+    if site.owed(&answers.to_desk, clock::tick()) > STUCK {
+        text.push_str("desk\n");
     }
     if lock(&answers.desk).unwritable.is_some() {
         text.push_str("state\n");

@@ -1,10 +1,14 @@
 //! What requests are answered from.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use crate::alert::Parcel;
+use crate::alert::inquiry::Inquiry;
 use crate::clock::{self, Tick};
+use crate::event::Id;
 use crate::http::agents::desk::Desk;
 use crate::http::days::Days;
 use crate::http::{HttpPlan, Response};
@@ -28,6 +32,15 @@ pub struct Site {
     /// The last number that was seen there, and since when it is that.
     pulse: Mutex<Option<(u32, Tick)>>,
     agents: OnceLock<Arc<Desk>>,
+    question: Mutex<Option<Question>>,
+}
+
+/// What the alert desk was asked to see whether it works.
+struct Question {
+    inquiry: Inquiry,
+    /// Its queue took it.
+    sent: bool,
+    since: Tick,
 }
 
 impl Site {
@@ -83,6 +96,18 @@ impl Site {
         }
     }
 
+    /// How long the alert desk has owed an answer, as far as those know who asked for this before. Waits for nothing.
+    pub fn owed(&self, desk: &SyncSender<Parcel>, now: Tick) -> Duration {
+        let mut question = lock(&self.question);
+        let answered = question.as_ref().is_none_or(|old| old.inquiry.wait(Duration::ZERO).is_some());
+        if answered {
+            *question = Some(Question { inquiry: Inquiry::new(Id(0)), sent: false, since: now });
+        }
+        let Some(asked) = question.as_mut() else { return Duration::ZERO };
+        asked.sent = asked.sent || desk.try_send(Parcel::Asked(asked.inquiry.clone())).is_ok();
+        now.since(asked.since)
+    }
+
     /// The answer of route number `route`, made anew if the last one is older than [`FRESH`]. Who asks meanwhile waits
     /// for the one that is being made. Nothing that an answer is made from may wait for this.
     pub fn cached(&self, route: usize, make: &mut dyn FnMut() -> Response) -> Arc<Response> {
@@ -103,7 +128,10 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::sync_channel;
+
     use super::*;
+    use crate::alert::inquiry::Account;
 
     #[test]
     fn a_watchdog_that_does_not_turn_is_seen_by_who_asks_twice() {
@@ -116,6 +144,30 @@ mod tests {
         assert_eq!(site.stuck(Tick(16_000)), Duration::from_secs(15), "since it was first seen");
         turns.fetch_add(1, Ordering::Relaxed);
         assert_eq!(site.stuck(Tick(60_000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_desk_that_does_not_answer_is_seen_by_who_asks_twice() {
+        let (to_desk, desk) = sync_channel(1);
+        let site = Site::default();
+        let answer = || match desk.try_recv() {
+            Ok(Parcel::Asked(inquiry)) => inquiry.answer(Account::default()),
+            _ => panic!("nothing was asked"),
+        };
+        assert_eq!(site.owed(&to_desk, Tick(1000)), Duration::ZERO);
+        assert_eq!(site.owed(&to_desk, Tick(4000)), Duration::from_secs(3));
+        answer();
+        assert!(desk.try_recv().is_err(), "it is asked once");
+        assert_eq!(site.owed(&to_desk, Tick(60_000)), Duration::ZERO);
+        answer();
+        // Its queue is full, then not.
+        to_desk.try_send(Parcel::Asked(Inquiry::new(Id(1)))).unwrap();
+        assert_eq!(site.owed(&to_desk, Tick(70_000)), Duration::ZERO);
+        assert_eq!(site.owed(&to_desk, Tick(71_000)), Duration::from_secs(1));
+        answer();
+        assert_eq!(site.owed(&to_desk, Tick(72_000)), Duration::from_secs(2));
+        answer();
+        assert_eq!(site.owed(&to_desk, Tick(73_000)), Duration::ZERO);
     }
 
     #[test]
