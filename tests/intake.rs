@@ -198,6 +198,25 @@ fn the_own_notice_and_the_push_are_one() {
     }
 }
 
+/// The cloud does not repeat what was taken.
+#[test]
+fn a_kill_after_the_answer_loses_no_reclaim() {
+    let dir = TempDir::new();
+    let fake = FakeHttp::start(|_| Answer::ok(""));
+    let config = ["name = \"vps\"\n", &web(), &hook(&fake)].concat();
+    for round in 0..8 {
+        let mut daemon = Daemon::start(dir.path(), &config);
+        let at = daemon.ready_web();
+        let instance = format!("i-{round}");
+        assert_eq!(post(at, PATH, &event(&instance, 2)).status, 200);
+        daemon.kill();
+        let mut daemon = Daemon::start(dir.path(), &config);
+        daemon.ready_web();
+        fake.wait(1, |asked| asked.text().contains(&instance));
+        assert!(daemon.stop().success());
+    }
+}
+
 /// The instance itself gets the push.
 #[test]
 fn the_instance_may_get_the_push_itself() {

@@ -17,10 +17,14 @@ use crate::keepalive::roster::push::Took;
 use crate::keepalive::uri;
 use crate::run::answers::Answers;
 use crate::run::send::Refused;
-use crate::run::threads::lock;
+use crate::run::threads::{Stop, lock};
 
 /// What can be repeated at will is logged no more often.
 const LOGGED: Duration = Duration::from_secs(60);
+/// How long an answer waits until what was said is on disk; a disk that takes longer is not waited for.
+const KEPT: Duration = Duration::from_secs(1);
+/// From one look to the next.
+const LOOK: Duration = Duration::from_millis(10);
 /// An event that is further ahead than this is of a wrong clock.
 const AHEAD: Duration = Duration::from_secs(3600);
 
@@ -62,11 +66,17 @@ fn announce(answers: &Answers, interrupt: &Interrupt, now: &Now) -> Response {
     });
     let subject = if own { &me } else { &interrupt.instance };
     let event = event(interrupt, subject, &me, at, now);
-    let took = {
+    let (took, seq) = {
         let state = &mut *answers.board.lock();
-        state.roster.announced(event, at.map(|at| at.tick), hold, now, &mut state.pending)
+        let took = state.roster.announced(event, at.map(|at| at.tick), hold, now, &mut state.pending);
+        (took, state.pending.next_seq() - 1)
     };
     answers.board.wake();
+    // The cloud does not say again what was taken.
+    let wait = Stop::default();
+    while took != Took::Full && answers.board.lock().pending.settled < seq && clock::tick() < now.tick + KEPT {
+        wait.wait(LOOK);
+    }
     let instance = &interrupt.instance;
     match took {
         Took::Full => return busy(),
