@@ -1,5 +1,7 @@
 //! `check`: reads the configuration and does nothing else.
 
+#[cfg(feature = "status")]
+mod http;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod probe;
@@ -104,6 +106,8 @@ fn summary(file: &str, plan: &Plan, now: &Now) -> String {
         let zone = Zone::load(plan.timezone.as_deref()).unwrap_or_else(|_| Zone::utc());
         jobs::jobs(&plan.jobs, now.wall, &zone, &mut line);
     }
+    #[cfg(feature = "status")]
+    http::http(plan, &mut line);
     probe::probes(plan, &mut line);
     line("state    ", &[&plan.state_dir.to_string_lossy()]);
     line("control  ", &[&plan.control.to_string_lossy()]);
@@ -170,6 +174,31 @@ mod tests {
             "{told}"
         );
         assert!(!told.contains("hunter2"));
+    }
+
+    #[cfg(feature = "status")]
+    #[test]
+    fn who_may_do_what_over_http() {
+        let summed = |text: &str| {
+            let plan = config::parse(text, "FILE", &Env::new(false, &[("HOME", "/h")])).unwrap();
+            summary("FILE", &plan, &now())
+        };
+        let told = summed(
+            "[http]\n[[http.token]]\nname = \"ci\"\ntoken = \"hunter2-hunter2-1\"\nscopes = [\"job\", \"message\"]\n\
+             [[http.agent]]\nname = \"web1\"\nalias = \"w\"\ntoken = \"hunter2-hunter2-2\"\n\
+             [http.event]\nalicloud = \"hunter2-hunter2-3\"\n",
+        );
+        let want = "\x20 http     on 127.0.0.1:9081, read on this machine without a token\n\
+                    \x20 token    ci: message, job\n\
+                    \x20 webagent web1 or w\n\
+                    \x20 event    reclaims that Alibaba Cloud pushes\n";
+        assert!(told.contains(want) && !told.contains("hunter2"), "{told}");
+        let told =
+            summed("[http]\nlisten = \"0.0.0.0:80\"\n[http.basic]\nuser = \"me\"\npassword = \"hunter2-hunter2-1\"\n");
+        assert!(
+            told.contains("  http     on 0.0.0.0:80\n  user     me: read\n") && !told.contains("hunter2"),
+            "{told}"
+        );
     }
 
     #[test]
