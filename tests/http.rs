@@ -81,7 +81,12 @@ fn this_machine_reads_without_a_token() {
     ] {
         assert_eq!(asker.ask("GET", "/api/status", &[(name, value)], b"").status, status, "{name}: {value}");
     }
-    // A page of another site may show a picture, but not ping.
+    // A page of another site could measure it, a person who follows a link from there may look.
+    for (kind, status) in [("image", 401), ("document", 200)] {
+        let headers = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Dest", kind)];
+        assert_eq!(asker.ask("GET", "/api/status", &headers, b"").status, status, "{kind}");
+    }
+    // Such a page may not ping.
     let elsewhere = [("Sec-Fetch-Site", "cross-site")];
     assert_eq!(asker.ask("GET", "/healthz", &elsewhere, b"").status, 200);
     assert_eq!(asker.ask("GET", "/ping/x", &elsewhere, b"").status, 403);

@@ -122,10 +122,14 @@ fn too_many(left: Duration) -> Response {
 }
 
 /// Whether a request was made on this machine and for it. A name may lead here by somebody else's will, so that a page
-/// in a browser on this machine could read along; and a proxy on this machine passes on what others ask.
+/// in a browser on this machine could read along; a page may learn who is up from the width of a badge that it shows
+/// nobody; and a proxy on this machine passes on what others ask.
 fn is_own(raw: &Raw<'_>) -> bool {
-    raw.headers.iter().all(|(name, value)| {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+    // Whoever follows a link looks for themselves.
+    let follows = raw.headers.iter().any(|(name, value)| is_named(name, "sec-fetch-dest") && *value == b"document");
+    let own = follows || !is_cross_site(raw);
+    own && raw.headers.iter().all(|(name, value)| {
+        let is = |known: &str| is_named(name, known);
         if is("host") {
             is_own_name(value)
         } else {
@@ -136,7 +140,11 @@ fn is_own(raw: &Raw<'_>) -> bool {
 
 /// Whether a browser says that another site's page asks (Fetch Metadata, <https://www.w3.org/TR/fetch-metadata/>).
 fn is_cross_site(raw: &Raw<'_>) -> bool {
-    raw.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("sec-fetch-site") && *value == b"cross-site")
+    raw.headers.iter().any(|(name, value)| is_named(name, "sec-fetch-site") && *value == b"cross-site")
+}
+
+fn is_named(name: &str, known: &str) -> bool {
+    name.eq_ignore_ascii_case(known)
 }
 
 /// Whether a `Host` is an address or this machine's name for itself: what no DNS server can point elsewhere.
