@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use browser::Browser;
 use interrupt_callback::config::plan::Language;
+use interrupt_callback::http::metrics::families::text as figures;
 use interrupt_callback::http::page::{MAX_BARS, MAX_ROWS};
 use scene::Scene;
 use serde_json::Value;
@@ -285,4 +286,23 @@ fn check(browser: &mut Browser, axe: &str, what: &str) {
     for id in ["color-contrast", "svg-img-alt", "html-has-lang", "page-has-heading-one"] {
         assert!(passes(id), "{what}: {id} was not looked at: {}", found["passes"]);
     }
+}
+
+/// A host with a key may beat under any name, that of the server too: what Prometheus reads stays well-formed.
+#[test]
+fn no_sample_is_there_twice() {
+    use interrupt_callback::resource::State;
+    let mut scene = Scene::hostile();
+    let mut again = scene.resources.clone();
+    again.iter_mut().for_each(|one| one.state = if one.state == State::High { State::Normal } else { State::High });
+    scene.resources.extend(again);
+    let text = scene.show(Language::En, |page| figures(page.status, None));
+    let mut samples: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    let count = samples.len();
+    samples.sort_unstable();
+    samples.dedup();
+    assert_eq!(samples.len(), count, "{text}");
+    let high = text.lines().filter(|line| line.starts_with("ic_resource_high{") && line.ends_with(" 1")).count();
+    assert!(high >= 2, "what runs short is what counts: {text}");
 }

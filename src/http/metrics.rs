@@ -1,7 +1,7 @@
 //! Figures as Prometheus reads them: its text format 0.0.4
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
-mod families;
+pub mod families;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,7 @@ use crate::clock::{Tick, millis};
 use crate::event::Moment;
 use crate::json::decimal;
 use crate::keepalive::host::{Cause, Host, Standing};
+use crate::order::order;
 use crate::probe;
 use crate::resource::{self, Readings};
 use crate::run::status::Status;
@@ -206,8 +207,18 @@ fn probes(out: &mut Figures, status: &Status<'_>) {
         }
     }
     out.family("ic_resource_high", "Whether the resource is beyond its limit; none as long as nothing is known.");
-    for one in status.resources.iter().filter(|one| one.state != resource::State::Unknown).take(2 * MAX_HOSTS) {
-        out.flag(&[("host", &one.host), ("resource", &one.resource)], one.state == resource::State::High);
+    let all = &status.resources;
+    // A host may beat under this daemon's own name: the same sample twice would be no figures at all.
+    let key = |at: usize| (&*all[at].host, &*all[at].resource);
+    let high = |at: usize| all[at].state == resource::State::High;
+    let sorted = order(all.len(), &|a, b| (key(a), !high(a)) < (key(b), !high(b)));
+    let (mut before, mut count) = (None, 0);
+    for at in sorted {
+        let (host, resource) = key(at);
+        if all[at].state != resource::State::Unknown && before != Some((host, resource)) && count < 2 * MAX_HOSTS {
+            (before, count) = (Some((host, resource)), count + 1);
+            out.flag(&[("host", host), ("resource", resource)], high(at));
+        }
     }
 }
 
