@@ -49,7 +49,7 @@ fn live(book: &mut Book, bytes: &[u8], base: u64, mut ms: i64) -> i64 {
                 let state = [State::Succeeded, State::Failed, State::Running][usize::from(deed >> 3) % 3];
                 drop(book.report(name, &id, state, "r", &now));
             }
-            5 => book.withdraw(Id(base + u64::from(detail))),
+            5 => _ = book.withdraw(Id(base + u64::from(detail))),
             6 => ms += i64::from(detail) << 10,
             _ => {
                 assert!(book.step(&now) > now.tick);

@@ -18,6 +18,7 @@ fn streams() -> &'static [Vec<u8>] {
             "GET /badge/nas@home.svg?a=b&token=c%20d HTTP/1.1\r\nHost: a\r\nConnection: close, keep-alive\r\n\r\n",
             "POST /event/generic HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhelloGET / \
              HTTP/1.0\r\n\r\n",
+            "PUT /agent/jobs/1/fail HTTP/1.1\r\nHost: a\r\nContent-Length: 16777216\r\n\r\n{\"result\":\"",
             "PUT /ping/x/1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA\r\n0123456789\r\n0\r\n\r\nHEAD \
              /metrics HTTP/1.1\r\nHost: [::1]:9081\r\nAuthorization: Bearer x\r\n\r\n",
         ]

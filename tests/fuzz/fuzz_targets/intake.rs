@@ -45,7 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
         },
         2 => {
             let text = String::from_utf8_lossy(&body);
-            let body = mended(&body).unwrap_or(body);
+            let body = mended(&body).unwrap_or_else(|| body.clone());
             let request = Request {
                 method: "POST",
                 path: "/job/add",
