@@ -156,6 +156,8 @@ pub struct Book {
     /// Probes that came up.
     risen: Vec<String>,
     stepped: Option<Tick>,
+    /// The last step that came late.
+    stalled: Option<Tick>,
 }
 
 impl Book {

@@ -13,8 +13,12 @@ use crate::probe::{Parent, ProbePlan, State};
 const GRACE: Duration = Duration::from_secs(5);
 /// A step so long after the last one means that the machine stood still. Steps are a second apart.
 const FREEZE: Duration = Duration::from_secs(10);
+/// One that comes so long after means that it, or this program, stood still at least while looks were under way.
+const STALL: Duration = Duration::from_secs(3);
 /// Why a look that is stuck is a failure.
 pub(super) const STUCK: &str = "it does not answer, and the look at it hangs";
+/// Why a look that found nothing good says nothing.
+const STOOD: &str = "this host stood still meanwhile";
 
 /// A look that is to begin.
 #[derive(Debug)]
@@ -32,8 +36,11 @@ impl Book {
     pub fn step(&mut self, now: Tick, world: &World) {
         let stood = now.since(self.stepped.unwrap_or(now));
         self.stepped = Some(now);
-        if stood > FREEZE {
+        if stood > STALL {
             self.schedule.postpone(stood);
+            self.stalled = Some(now);
+        }
+        if stood > FREEZE {
             self.listen_again(now);
             // The network may need a while to wake, too.
             self.items.iter_mut().for_each(|item| item.watch.forget());
@@ -74,17 +81,28 @@ impl Book {
     }
 
     /// A look that began at `begun` has ended.
-    pub fn ended(&mut self, id: u32, begun: Tick, outcome: Outcome, now: Tick) {
+    pub fn ended(&mut self, id: u32, begun: Tick, mut outcome: Outcome, now: Tick) {
         let item = self.items.iter().find(|item| item.id == id);
         let plan = item.and_then(Item::plan).cloned();
         // Its place is free in any case.
         let in_time = self.schedule.ended(id, now);
         let (Some(plan), Some(true)) = (plan, in_time) else { return };
+        if outcome.good == Some(false) && self.stood_still(&plan, begun, now) {
+            (outcome.good, outcome.detail) = (None, STOOD.to_owned());
+        }
         self.judge(id, begun, outcome, now);
         let item = self.items.iter().find(|item| item.id == id);
         let fast = plan.passive || item.is_some_and(|item| item.watch.in_transition(&plan.rule, now));
         let due = begun + if fast { plan.fast } else { plan.interval };
         self.schedule.put_off(id, due.max(now));
+    }
+
+    /// Whether this program stood still during a look, so that its time ran out through no fault of what was looked at.
+    fn stood_still(&self, plan: &ProbePlan, begun: Tick, now: Tick) -> bool {
+        // One that is passive sees what came before it, too.
+        let seen = if plan.passive { begun - plan.fast } else { begun };
+        let stands = self.stepped.is_some_and(|stepped| now.since(stepped) > STALL);
+        stands || self.stalled.is_some_and(|stalled| seen < stalled)
     }
 
     fn judge(&mut self, id: u32, begun: Tick, outcome: Outcome, now: Tick) {

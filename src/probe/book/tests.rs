@@ -12,6 +12,7 @@ use crate::probe::what::What;
 mod crowd;
 mod pings;
 mod random;
+mod still;
 
 const SECOND: Duration = Duration::from_secs(1);
 
