@@ -8,6 +8,8 @@ mod enemies;
 #[cfg(feature = "status")]
 #[path = "probes/pings.rs"]
 mod pings;
+#[path = "probes/still.rs"]
+mod still;
 #[path = "probes/told.rs"]
 mod told;
 
