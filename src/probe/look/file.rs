@@ -54,8 +54,15 @@ pub fn look(path: &Path, rules: &FileRules, now: Wall) -> Seen {
     }
     // One from the future is new.
     let age = Duration::from_secs(u64::try_from(now.secs().saturating_sub(meta.mtime())).unwrap_or(0));
-    let old = ["written ", &show_span(age), " ago"].concat();
+    let old = ["written ", &rounded(age), " ago"].concat();
     if age > most { bad(["it is too old: ", &old].concat()) } else { (Some(true), [&bytes, ", ", &*old].concat()) }
+}
+
+/// An age that people can read: the largest unit of which there are two, rounded down.
+fn rounded(age: Duration) -> String {
+    let secs = age.as_secs();
+    let unit = [86_400, 3600, 60].into_iter().find(|unit| secs >= 2 * unit).unwrap_or(1);
+    show_span(Duration::from_secs(secs - secs % unit))
 }
 
 #[cfg(test)]
@@ -90,6 +97,11 @@ mod tests {
                 FileRules { max_age: Some(Duration::from_secs(60)), ..rules.clone() },
                 61,
                 (Some(false), "it is too old: written 61s ago"),
+            ),
+            (
+                FileRules { max_age: Some(Duration::from_secs(60)), ..rules.clone() },
+                185 * 86_400 + 20_430,
+                (Some(false), "it is too old: written 185d ago"),
             ),
             (
                 FileRules { max_age: Some(Duration::ZERO), ..rules.clone() },
