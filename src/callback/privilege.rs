@@ -1,11 +1,11 @@
 //! Whether the daemon may run programs as the users that the file names.
 
 use std::fs;
-use std::sync::Arc;
 
 use rustix::process::{getegid, geteuid, getuid};
 
-use crate::config::plan::{Act, CallbackPlan};
+use crate::config::plan::{Act, Plan, RunPlan};
+use crate::probe::what::What;
 
 /// Bits of CAP_SETGID and CAP_SETUID (`linux/capability.h`).
 const NEEDED: u64 = 1 << 6 | 1 << 7;
@@ -13,18 +13,29 @@ const NEEDED: u64 = 1 << 6 | 1 << 7;
 /// Looks at all of them, so that the first notice is not the first to find out.
 ///
 /// # Errors
-/// Which callback wants a user that the daemon may not become.
-pub fn check(plans: &[Arc<CallbackPlan>]) -> Result<(), String> {
-    for plan in plans {
-        let Act::Run(run) = &plan.act else { continue };
-        if let Some(user) = &run.user
-            && !permitted(user.uid, user.gid)
-        {
-            let why = "the daemon is not root, or may not change users: it cannot run anything as ";
-            return Err(["callback ", &plan.name, ": ", why, &user.name].concat());
+/// Which callback or probe wants a user that the daemon may not become.
+pub fn check(plan: &Plan) -> Result<(), String> {
+    for callback in &plan.callbacks {
+        if let Act::Run(run) = &callback.act {
+            permits("callback ", &callback.name, run)?;
+        }
+    }
+    for probe in &plan.probes {
+        if let What::Run(run) = &probe.what {
+            permits("probe ", &probe.name, run)?;
         }
     }
     Ok(())
+}
+
+fn permits(what: &str, name: &str, run: &RunPlan) -> Result<(), String> {
+    match &run.user {
+        Some(user) if !permitted(user.uid, user.gid) => {
+            let why = ": the daemon is not root, or may not change users: it cannot run anything as ";
+            Err([what, name, why, &user.name].concat())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn permitted(uid: u32, gid: u32) -> bool {

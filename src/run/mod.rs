@@ -114,7 +114,7 @@ pub fn daemon(plan: Plan, source: Source, env: Env, asked: &AtomicBool) -> ExitC
     for warning in &plan.warnings {
         log::warn!("{warning}");
     }
-    if let Err(why) = privilege::check(&plan.callbacks) {
+    if let Err(why) = privilege::check(&plan) {
         log::error!("{why}");
         return EXIT_DENIED.into();
     }

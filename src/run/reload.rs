@@ -180,7 +180,7 @@ impl Reloader {
         if let Some(why) = plan.idle() {
             return Err(alone("", why.to_owned()));
         }
-        privilege::check(&plan.callbacks).map_err(|why| alone("callback", why))?;
+        privilege::check(&plan).map_err(|why| alone("", why))?;
         match Zone::load(plan.timezone.as_deref()) {
             Ok(zone) => Ok((plan, zone)),
             Err(error) => Err(alone("timezone", error.to_string())),

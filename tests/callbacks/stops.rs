@@ -156,15 +156,18 @@ fn a_user_that_cannot_be_become_is_an_error_at_the_start() {
     }
     let dir = TempDir::new();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let at = dir.join("daemon");
-    fs::create_dir_all(&at).unwrap();
-    chown(&at, Some(65534), Some(65534)).unwrap();
-    let config = head(&hook()) + "[[callback]]\nname = \"x\"\non = [\"offline\"]\nuser = \"0:0\"\nshell = \"true\"\n";
-    let mut daemon = Daemon::start_with(&at, &config, |command| {
-        command.uid(65534).gid(65534);
-    });
-    daemon.wait_line("callback x: the daemon is not root");
-    assert_eq!(daemon.wait_exit().code(), Some(77));
+    for (what, more) in [("callback", "on = [\"offline\"]\n"), ("probe", "")] {
+        let at = dir.join(what);
+        fs::create_dir_all(&at).unwrap();
+        chown(&at, Some(65534), Some(65534)).unwrap();
+        let config =
+            [&*head(&hook()), "[[", what, "]]\nname = \"x\"\nuser = \"0:0\"\nshell = \"true\"\n", more].concat();
+        let mut daemon = Daemon::start_with(&at, &config, |command| {
+            command.uid(65534).gid(65534);
+        });
+        daemon.wait_line(&[what, " x: the daemon is not root"].concat());
+        assert_eq!(daemon.wait_exit().code(), Some(77), "{what}");
+    }
 }
 
 #[test]
