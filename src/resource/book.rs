@@ -113,16 +113,16 @@ impl Book {
         let number = match known {
             Some(number) => number,
             None if begins && self.entries.len() < MAX_ENTRIES => {
-                let host = source.host.map(Into::into);
-                let (watch, limit) = (Watch::default(), limit.high);
-                let place = place.into();
-                let entry = Entry { host, what, place, watch, open: None, value, limit, asked: 0, held: 0 };
-                self.entries.insert(range.end, entry);
+                self.entries.insert(range.end, Entry::new(source.host, (what, place), value, limit));
                 range.end
             }
             None => return,
         };
         let entry = &mut self.entries[number];
+        if value.is_none() && entry.open.is_none() && entry.watch.began().is_none() {
+            // It never was anything but missing.
+            return;
+        }
         (entry.asked, entry.limit, entry.value) = (self.look, limit.high, value);
         if entry.watch.is_calm() && *entry.place != *place {
             entry.place = place.into();
@@ -131,6 +131,17 @@ impl Book {
             Some(value) => entry.watch.observe(value, at, source.patience, limit),
             None => entry.watch.lose(),
         }
+    }
+
+    /// What is named and cannot be had of this machine stands as unknown: it may be a slip of the pen.
+    pub fn show(&mut self, what: What, place: &str, limit: &Limit) {
+        let range = self.range(None);
+        let same = |entry: &Entry| entry.what == what && *entry.place == *place;
+        let number = range.start + self.entries[range.clone()].iter().position(same).unwrap_or(range.len());
+        if number == range.end {
+            self.entries.insert(number, Entry::new(None, (what, place), None, limit));
+        }
+        self.entries[number].asked = self.look;
     }
 
     /// The host is there, and nothing is known of it: what was told stands.
@@ -294,6 +305,11 @@ fn read(value: &Value, now: &Now) -> Option<Entry> {
 }
 
 impl Entry {
+    fn new(host: Option<&str>, (what, place): (What, &str), value: Option<i64>, limit: &Limit) -> Entry {
+        let (host, place) = (host.map(Into::into), place.into());
+        Entry { host, what, place, watch: Watch::default(), open: None, value, limit: limit.high, asked: 0, held: 0 }
+    }
+
     fn open(&self, me: &str, now: &Now) -> Open {
         let since = Moment::at(self.watch.began().unwrap_or(now.tick), now);
         let subject = self.host.as_deref().unwrap_or(me);

@@ -142,6 +142,9 @@ impl Desk {
             for disk in &sample.disks {
                 for (what, value) in [(What::Disk, disk.space.used), (What::Inodes, disk.space.inodes)] {
                     if let Some(limit) = plan.limit(what) {
+                        if disk.space.missing {
+                            book.show(what, &disk.path, limit);
+                        }
                         book.observe(source, what, &disk.path, (value.map(i64::from), disk.at), limit);
                     }
                 }

@@ -72,6 +72,8 @@ pub struct Space {
     pub inodes: Option<u32>,
     /// Which device it is: two folders of one count as one.
     device: Option<u64>,
+    /// Its folder is not there, or may not be looked at.
+    pub missing: bool,
 }
 
 /// What is known at a time.
@@ -290,7 +292,7 @@ fn machine(root: &Path) -> (Readings, Option<u64>, Counters) {
 
 /// How full a file system is, as `df` has it. One that is read-only is always full and says nothing.
 fn space(folder: &Path) -> Space {
-    let Ok(found) = statvfs(folder) else { return Space::default() };
+    let Ok(found) = statvfs(folder) else { return Space { missing: true, ..Space::default() } };
     if found.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Space::default();
     }
@@ -304,6 +306,7 @@ fn space(folder: &Path) -> Space {
         used: part(found.f_blocks, found.f_bfree, found.f_bavail),
         inodes: part(found.f_files, found.f_ffree, found.f_favail),
         device,
+        missing: false,
     }
 }
 

@@ -68,6 +68,22 @@ fn what_is_high_is_told_once_also_after_a_crash_and_so_is_its_end() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_unknown_and_not_silently_well() {
+    let dir = TempDir::new();
+    let slip = dir.join("not-mounted");
+    let config = format!("{}disks = [\"/\", {slip:?}]\n", only(&["disk"]));
+    let mut daemon = Daemon::start(dir.path(), &config);
+    daemon.wait_line("ready");
+    let (me, name) = (daemon.name(), format!("disk {}", slip.display()));
+    wait_for("the folder", || (state(&daemon, &me, &name)? == "unknown").then_some(()));
+    let table = String::from_utf8(daemon.ask(&["status"]).stdout).unwrap();
+    assert!(table.contains("1 unknown") && table.contains(&name), "{table}");
+    fs::create_dir(&slip).unwrap();
+    // It is on a device that is watched already.
+    wait_for("it counts there", || state(&daemon, &me, &name).is_none().then_some(()));
+}
+
+#[test]
 fn what_lasts_too_short_is_told_nobody() {
     let (hook, dir) = (hook(), TempDir::new());
     let config = |memory: &str| [&*only(&["memory"]), memory, &channel(&hook)].concat();
