@@ -10,6 +10,9 @@ use crate::run::threads::{Bell, lock};
 
 /// How long an announced deadline is carried beyond it, and an end from when it came.
 const LINGER: Duration = Duration::from_secs(15 * 60);
+/// So many failures of probes, and so many shortages, are carried at a time, those that came first: a server takes six of
+/// both together, and tells what is carried no more before it is said to be delivered.
+pub const MAX_OWN: usize = 3;
 /// Most facts of one notice, most bytes of each, and of all together: eight notices stay far below the limit of a line,
 /// even if every byte is escaped.
 const MAX_FACTS: usize = 12;
@@ -95,7 +98,17 @@ impl Load {
             return;
         }
         self.drop_what_is_over(now);
-        if self.carried.len() >= MAX_NOTICES {
+        let full = self.carried.len() >= MAX_NOTICES;
+        let unwanted = match event.kind {
+            Kind::ProbeDown | Kind::ResourceHigh => self.standing(event.kind) >= MAX_OWN,
+            // The end of what no server knows makes nothing else go.
+            Kind::ProbeUp | Kind::ResourceNormal => full && !self.carries(event.incident),
+            _ => false,
+        };
+        if unwanted {
+            return;
+        }
+        if full {
             self.carried.remove(self.least(now));
         }
         let deadline = event.fact(Field::Deadline).and_then(|fact| match fact {
@@ -115,6 +128,16 @@ impl Load {
         };
         self.carried.push(Carried { notice, at: event.at, put: now.tick, deadline });
         self.ring();
+    }
+
+    /// How many of a kind have not ended.
+    fn standing(&self, kind: Kind) -> usize {
+        let stands = |c: &&Carried| c.notice.kind == kind && self.ended(c.notice.incident).is_none();
+        self.carried.iter().filter(stands).count()
+    }
+
+    fn carries(&self, incident: Id) -> bool {
+        self.carried.iter().any(|carried| carried.notice.incident == incident)
     }
 
     /// The place of what makes room: the oldest that is over, else the oldest that is no reclaim, else the oldest.
@@ -300,6 +323,29 @@ mod tests {
         let carried = kinds(&mut load, 4);
         assert!(!carried.contains(&(Kind::Maintenance, 19)) && carried.contains(&(Kind::MaintenanceOver, 19)));
         assert_eq!(carried[0], (Kind::Interrupt, 1));
+    }
+
+    /// What a beat has carried as told, and then no more, its server would tell a second time.
+    #[test]
+    fn many_failures_of_one_host_push_nothing_out() {
+        let mut load = Load::default();
+        load.put(&event(Kind::Maintenance, 99, &at(0)), true, &at(0));
+        for n in 0..20 {
+            load.put(&event(Kind::ProbeDown, n, &at(1)), true, &at(1));
+            load.put(&event(Kind::ResourceHigh, 100 + n, &at(1)), true, &at(1));
+            let carried = kinds(&mut load, 1);
+            assert_eq!((carried[0], carried[1]), ((Kind::Maintenance, 99), (Kind::ProbeDown, 0)));
+        }
+        assert_eq!(kinds(&mut load, 1).len(), 1 + 2 * MAX_OWN);
+        for n in (0..20).rev() {
+            load.put(&event(Kind::ProbeUp, n, &at(2)), true, &at(2));
+        }
+        let carried = kinds(&mut load, 2);
+        for n in 0..3 {
+            assert!(carried.contains(&(Kind::ProbeUp, n)), "{carried:?}");
+        }
+        load.put(&event(Kind::ProbeDown, 50, &at(3)), true, &at(3));
+        assert!(kinds(&mut load, 3).contains(&(Kind::ProbeDown, 50)), "there is room again");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::clock::{Now, Tick};
 use crate::event::{Event, Id, Phase};
+use crate::keepalive::carry::MAX_OWN;
 pub use crate::probe::book::look::Look;
 use crate::probe::book::ping::Ping;
 pub use crate::probe::book::ping::Pinged;
@@ -31,8 +32,8 @@ const SAVE: Duration = Duration::from_secs(5);
 const SAVE_PING: Duration = Duration::from_secs(600);
 /// Lines for the log that wait.
 const MAX_SAID: usize = 64;
-/// Failures that a server tells for a host at a time (see `MAX_LESSER` in `keepalive/told.rs`).
-const MAX_CARRIED: usize = 6;
+/// Failures that a server tells for a host at a time.
+const MAX_CARRIED: usize = MAX_OWN;
 /// Failures of one probe that are told within [`RESTLESS`]; what comes after waits, whoever can ping.
 const MAX_TOLD: usize = 5;
 /// See [`MAX_TOLD`].

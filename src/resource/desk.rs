@@ -13,7 +13,7 @@ use crate::alert::pending::After;
 use crate::alert::route::glob_matches;
 use crate::clock;
 use crate::event::{Id, Phase};
-use crate::keepalive::carry::Carry;
+use crate::keepalive::carry::{Carry, MAX_OWN};
 use crate::keepalive::host::{self, Host};
 use crate::keepalive::hosts::SHARDS;
 use crate::keepalive::rules::Rules;
@@ -24,8 +24,6 @@ use crate::run::threads::{Bell, SMALL_STACK, Stop, lock, spawn};
 const IDLE: Duration = Duration::from_secs(3600);
 /// What was told nobody for want of room is tried again after so long.
 const RETRY: Duration = Duration::from_secs(1);
-/// So many of this machine's incidents go with its beats at a time: notices of its cloud need room there, too.
-const MAX_CARRIED: usize = 4;
 /// A look that is late by less than this is no gap.
 const LATE: Duration = Duration::from_secs(30);
 
@@ -73,7 +71,7 @@ pub fn start(
     parts: Parts,
 ) -> io::Result<(Arc<Desk>, JoinHandle<()>)> {
     let book = saved.map(|saved| Book::restore(saved, &clock::now())).unwrap_or_default();
-    for event in book.begun().into_iter().take(MAX_CARRIED) {
+    for event in book.begun() {
         parts.carry.put(&event, setting.tells);
         if delivered.contains(&event.id) {
             parts.carry.delivered(event.id);
@@ -171,7 +169,7 @@ impl Desk {
             let Some(mut due) = book.due(&setting.me, &now) else { return true };
             let (event, json) = (due.event.clone(), std::mem::take(&mut due.json));
             let begins = due.event.kind.phase() == Phase::Begin;
-            let crowded = due.own && begins && book.begun().len() >= MAX_CARRIED;
+            let crowded = due.own && begins && book.begun().len() >= MAX_OWN;
             let mut state = self.parts.board.lock();
             // The same silences and windows as for the silence of a host. And what no server would hear of waits.
             let covered = begins && state.roster.covers(&due.event.subject, &now);
@@ -186,9 +184,9 @@ impl Desk {
             if !posted {
                 return false;
             }
-            let carried = due.own && !crowded;
+            let own = due.own;
             let event = book.commit(due);
-            if carried {
+            if own {
                 self.parts.carry.put(&event, setting.tells);
             }
         }

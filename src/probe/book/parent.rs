@@ -11,7 +11,7 @@ pub const SILENCED: &str = "silenced";
 /// The same of one that goes and comes.
 pub const RESTS: &str = "told five times in ten minutes";
 /// The same where a server tells for this host.
-pub const CROWDED: &str = "its server tells six others";
+pub const CROWDED: &str = "its server tells three others";
 
 /// Nobody waits longer than this to see whether a parent fails too.
 const MAX_WAIT: Duration = Duration::from_secs(600);

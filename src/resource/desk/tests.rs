@@ -132,7 +132,7 @@ fn every_resource_is_read_judged_and_told() {
         ]
     );
     assert!(world.desk.standings().iter().all(|one| one.state == Judgement::High && one.host == "nas@home"));
-    assert_eq!(world.desk.parts.carry.snapshot(&clock::now()).len(), MAX_CARRIED, "beats carry some");
+    assert_eq!(world.desk.parts.carry.snapshot(&clock::now()).len(), MAX_OWN, "beats carry some");
     for name in ["proc", "sys"] {
         fs::remove_dir_all(root.join(name)).unwrap();
     }
@@ -160,14 +160,14 @@ fn a_host_without_channels_tells_no_more_than_its_server_hears_of() {
     machine(folder.path(), true, 0);
     let mut world = World::new(folder.path(), Vec::new());
     world.setting.tells = false;
-    assert_eq!(world.look(MAX_CARRIED, &mut || ()).len(), MAX_CARRIED);
+    assert_eq!(world.look(MAX_OWN, &mut || ()).len(), MAX_OWN);
     assert!(world.desk.look(&world.setting) && world.told().is_empty());
-    assert_eq!(world.desk.parts.carry.snapshot(&clock::now()).len(), MAX_CARRIED);
+    assert_eq!(world.desk.parts.carry.snapshot(&clock::now()).len(), MAX_OWN);
     assert!(world.desk.standings().iter().all(|one| one.state == Judgement::High), "whoever asks sees them");
     // The others follow once there is room.
     machine(folder.path(), false, 0);
-    let kinds: Vec<Kind> = world.look(MAX_CARRIED, &mut || ()).iter().map(|event| event.kind).collect();
-    assert_eq!(kinds, [Kind::ResourceNormal; MAX_CARRIED]);
+    let kinds: Vec<Kind> = world.look(MAX_OWN, &mut || ()).iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::ResourceNormal; MAX_OWN]);
 }
 
 /// Has `count` hosts beat with these readings.

@@ -186,7 +186,7 @@ pub(super) static PHRASES: &[(&str, &str)] = &[
     ("it began and did not end in time", "已开始但未按时结束"),
     ("it said that it failed", "自报失败"),
     ("told five times in ten minutes", "十分钟内已通知五次"),
-    ("its server tells six others", "监控端正在通知另外六个"),
+    ("its server tells three others", "监控端正在通知另外三个"),
     ("this program could not connect to it", "本程序无法连接到它"),
     ("it is there", "文件存在"),
     ("it is not there", "文件不存在"),
