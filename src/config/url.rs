@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<HttpUrl, &'static str> {
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if authority.contains('@') {
-        return Err("may not hold user and password; a webhook takes them as headers");
+        return Err("may not hold user and password; where there are headers, they go there");
     }
     let (host, port) = split_port(authority)?;
     if port == Some(0) {
@@ -209,7 +209,7 @@ mod tests {
             ("https://", "has no host"),
             ("https:///x", "has no host"),
             ("https://:80/x", "has no host"),
-            ("https://u:p@h/x", "may not hold user and password; a webhook takes them as headers"),
+            ("https://u:p@h/x", "may not hold user and password; where there are headers, they go there"),
             ("https://h:x/", "has no port number after the host"),
             ("https://h:65536/", "has no port number after the host"),
             ("https://h:0/", "port 0 cannot be reached"),

@@ -143,3 +143,60 @@ fn downs_and_ups_alternate() {
         assert!(downs <= ups + 1 && ups <= downs + 1, "round {round}: {downs} downs, {ups} ups");
     }
 }
+
+/// The rule in other words, each time from all that ever came: how many failures lie within the window, and how many
+/// successes stand at the end.
+#[test]
+fn it_judges_as_the_rule_says() {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |n: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % n
+    };
+    let mut changes = [0; 3];
+    for round in 0..400 {
+        let window = 1000 * (1 + below(60) as i64);
+        let (fails, rises) = (1 + below(5) as usize, 1 + below(4) as usize);
+        let rule =
+            Rule { max_fails: fails, window: Duration::from_millis(window.unsigned_abs()), min_rises: rises as u32 };
+        let (mut watch, mut state) = (Watch::default(), State::Unknown);
+        // What came since it fell or rose last, but for what could not be told.
+        let mut came: Vec<(i64, bool)> = Vec::new();
+        let mut time = 0;
+        for _ in 0..200 {
+            // Often the very edge of the window.
+            time += [0, 1, window, window + 1, below(20_000) as i64, window / fails as i64][below(6) as usize];
+            let good = [Some(true), Some(false), Some(false), None][below(4) as usize];
+            let changed = watch.outcome(&rule, good, Tick(time));
+            let before = state;
+            if let Some(good) = good {
+                came.push((time, good));
+                let within = came.iter().filter(|(at, good)| !good && time - at <= window);
+                let row = came.iter().rev().take_while(|(_, good)| *good).count();
+                state = match before {
+                    State::Unknown if good => State::Up,
+                    State::Down if row >= rises => State::Up,
+                    State::Up | State::Unknown if !good && within.clone().count() >= fails => State::Down,
+                    _ => before,
+                };
+                if before != state {
+                    let first = within.clone().map(|(at, _)| *at).min();
+                    let since = if state == State::Down { first } else { Some(time) };
+                    assert_eq!(watch.since(), since.map(Tick), "round {round}");
+                    changes[state as usize] += 1;
+                }
+                if before != state && before != State::Unknown || state == State::Down && before == State::Unknown {
+                    came.clear();
+                }
+            }
+            assert_eq!(
+                (watch.state(), changed),
+                (state, before != state),
+                "round {round} at {time}: {rule:?} {came:?}"
+            );
+        }
+    }
+    assert!(changes[State::Up as usize] > 2000 && changes[State::Down as usize] > 2000, "{changes:?}");
+}
