@@ -72,7 +72,7 @@ passive = true
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     for line in [
         "probe    a: tcp a:1 every 1m; down after 3 failures within 3m; explained by b\n",
-        "probe    b: tcp b:1 every 2s, passive; down after 1 failure within 2s\n",
+        "probe    b: tcp b:1 every 1s, passive; down after 1 failure within 2s\n",
     ] {
         assert!(output.status.success() && said.contains(line), "{said}");
     }

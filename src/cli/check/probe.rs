@@ -10,7 +10,9 @@ pub fn probes(plan: &Plan, line: &mut dyn FnMut(&str, &[&str])) {
         let (after, parent) = probe.depends_on.as_ref().map_or(("", ""), |parent| ("; explained by ", parent.name()));
         let (fails, window) = (probe.rule.max_fails.to_string(), show_span(probe.rule.window));
         let rule = ["; down after ", &*fails, if fails == "1" { " failure" } else { " failures" }, " within ", &window];
-        let every = [" every ", &*show_span(probe.interval)].concat();
+        // What it reads costs nothing: that is as often as it ever is.
+        let interval = if probe.passive { probe.fast } else { probe.interval };
+        let every = [" every ", &*show_span(interval)].concat();
         let what = [probe.what.kind(), " ", &probe.what.target()].concat();
         line("probe    ", &[&probe.name, ": ", &what, &every, how, &rule.concat(), after, parent]);
     }
