@@ -1,11 +1,13 @@
 //! What is neither there nor gone for good: files that come and go, and a daemon that stands still.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use interrupt_callback::clock::tick;
 
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, FakeHttp};
-use crate::common::{TempDir, since, wait_for};
+use crate::common::{TempDir, wait_for};
 use crate::{channel, hook, is, settled, standing, told, wait_state};
 
 #[test]
@@ -60,13 +62,25 @@ fn a_daemon_that_stood_still_blames_nobody() {
     web.wait(2, |_| true);
     // The second look is under way, and its time runs out while nothing of the daemon runs.
     daemon.signal("STOP");
-    let then = Instant::now();
-    wait_for("the look's time to run out", || (since(then) > Duration::from_secs(5)).then_some(()));
+    let then = tick();
+    wait_for("the look's time to run out", || (tick().since(then) > Duration::from_secs(5)).then_some(()));
     daemon.signal("CONT");
     web.wait(4, |_| true);
     assert_eq!(wait_state(&daemon, "shop", "up")["state"], "up");
     assert!(told(&hook).is_empty(), "{:?}", told(&hook));
     assert!(!daemon.output().contains("is down"), "{}", daemon.output());
+}
+
+#[test]
+fn why_nothing_is_judged_is_said_once() {
+    let (dir, hook) = (TempDir::new(), hook());
+    let config =
+        [&*channel(&hook), "[[probe]]\nname = \"disk\"\nshell = \"echo no key; exit 3\"\ninterval = 1\n"].concat();
+    let mut daemon = Daemon::start(dir.path(), &config);
+    daemon.wait_line("probe disk is unknown: no key");
+    assert_eq!(standing(&daemon, "disk").unwrap()["detail"], "no key");
+    assert!(daemon.stop().success());
+    assert_eq!(daemon.output().matches("is unknown").count(), 1);
 }
 
 #[test]

@@ -113,7 +113,12 @@ impl Book {
         // What could not be told is no result; what is known already stays.
         if good.is_none() {
             if item.last.is_none() {
+                let first = item.detail.is_empty();
                 item.detail = detail;
+                // Nobody is told of it, so that the log at least says why it judges nothing.
+                if first && item.watch.state() == State::Unknown && !plan.passive {
+                    self.say(at);
+                }
             }
             return;
         }

@@ -31,13 +31,23 @@ pub const NO_FILE: &str = "its pid file is not there";
 /// Something else stands in it.
 pub const NO_NUMBER: &str = "its pid file holds no number";
 
+/// Processes of other users are hidden: the first one is.
+pub const HIDDEN: &str =
+    "this host hides processes from the daemon: ProtectProc=default in its unit, or hidepid=0, changes that";
+
 /// Looks for it in `proc`, which is `/proc`. One that has ended and is not yet reaped does not run.
 pub fn look(which: &Which, proc: &Path) -> Seen {
     let looked = match which {
         Which::Name(name) => by_name(name, proc),
         Which::PidFile(file) => by_file(file, proc),
     };
-    looked.unwrap_or_else(|error| (None, error.to_string()))
+    // There always is a first one.
+    let seen = looked.and_then(|seen| Ok((seen, stat(&proc.join("1"))?.is_some())));
+    match seen {
+        Ok(((Some(false), why), false)) if why != NO_FILE && why != NO_NUMBER => (None, HIDDEN.to_owned()),
+        Ok((seen, _)) => seen,
+        Err(error) => (None, error.to_string()),
+    }
 }
 
 fn by_name(name: &str, proc: &Path) -> io::Result<Seen> {
@@ -168,6 +178,14 @@ mod tests {
             let seen = by_file();
             assert_eq!((seen.0, &*seen.1), want, "{text:?}");
         }
+        // Where others' processes are hidden, the own ones are still seen.
+        fs::remove_dir_all(proc.join("1")).unwrap();
+        fs::write(&file, "77").unwrap();
+        let hidden = (None, HIDDEN.to_owned());
+        assert_eq!((look(&Which::Name("sshd".to_owned()), &proc), by_file()), (hidden.clone(), hidden));
+        assert_eq!(look(&Which::Name("nginx".to_owned()), &proc).0, Some(true));
+        fs::write(&file, "").unwrap();
+        assert_eq!(by_file(), (Some(false), NO_NUMBER.to_owned()));
         assert_eq!(look(&Which::Name("init".to_owned()), &root.join("none")).0, None, "without /proc nothing is known");
         fs::remove_dir_all(&root).unwrap();
     }
