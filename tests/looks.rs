@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+// Nearly all of its addresses begin with https.
 #[path = "looks/config.rs"]
+#[cfg(feature = "tls")]
 mod config;
 #[path = "looks/dns.rs"]
 mod dns;
