@@ -28,7 +28,7 @@ use crate::probe::{PingRule, ProbePlan, Standing, State};
 
 /// What changed is saved by then, if nothing is told that is saved with it.
 const SAVE: Duration = Duration::from_secs(5);
-/// The same of the time of a ping.
+/// The same of the time of a ping that comes often.
 const SAVE_PING: Duration = Duration::from_secs(600);
 /// Lines for the log that wait.
 const MAX_SAID: usize = 64;

@@ -100,13 +100,15 @@ impl Book {
         if ping != Pinged::Begun {
             item.took = begun.map(|begun| now.since(begun));
         }
+        // One that comes more often is awaited for longer after a start than it is apart: there is time to save it.
+        let often = matches!(&item.source, Source::Ping(rule) if rule.period + rule.grace <= PATIENCE);
         let turned = state != item.watch.state();
         if turned {
             item.watch.set(state, now);
             item.turned(now);
             self.say(at);
         }
-        self.save_by(now + if turned { SAVE } else { SAVE_PING });
+        self.save_by(now + if turned || !often { SAVE } else { SAVE_PING });
         true
     }
 

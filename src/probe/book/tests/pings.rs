@@ -90,6 +90,22 @@ fn a_restart_and_a_sleep_leave_time_to_ping() {
 }
 
 #[test]
+fn one_that_comes_seldom_is_remembered_though_the_power_fails_soon_after() {
+    for (period, after) in [(3600, 10), (86_400, 100), (300, 1), (540, 300)] {
+        let rule = [PingRule { name: "backup".to_owned(), period: SECOND * period, grace: SECOND * 60 }];
+        let mut play = Play::new(&[], &rule);
+        ping(&mut play, Pinged::Good, "");
+        play.run(i64::from(period));
+        ping(&mut play, Pinged::Good, "");
+        let good = play.secs;
+        play.run(after);
+        play.restart(&[], &rule);
+        let told = play.run(2 * i64::from(period));
+        assert!(told[0].0 >= good + i64::from(period) + 60, "{period}: {told:?}, {good}");
+    }
+}
+
+#[test]
 fn whoever_can_ping_cannot_fill_the_channels() {
     let mut play = Play::new(&[], &backup());
     let mut told = Vec::new();
