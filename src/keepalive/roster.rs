@@ -263,6 +263,7 @@ impl Roster {
                 if last > host.last + Duration::from_secs(1) {
                     host.postponed = 0;
                 }
+                host.lease_end = host.lease_end.max(last + host.lease_end.since(host.last));
                 host.last = last;
                 host.about = about;
                 host.deadline = host.deadline.max(last + rules.patience(host.period()));
@@ -272,12 +273,14 @@ impl Roster {
 
     /// All is restored and listening begins: nobody listened meanwhile, so hosts get time to be heard again. Their
     /// deadline is at least `min(D, 2 min + grace)` from now, and a minute later if this machine has just booted; see
-    /// [`Host::postpone`].
+    /// [`Host::postpone`]. Which beats were answered last may not be on disk, so every lease may last as long as one that
+    /// was granted just now: nobody else does a host's work before.
     pub fn started(&mut self, now: &Now) {
         let rules = &self.rules;
         let booting = if now.tick < BOOTING { BOOT_GRACE } else { Duration::ZERO };
         self.hosts.each(&mut |_, host| {
             let patience = rules.patience(host.period());
+            host.lease_end = host.lease_end.max(now.tick + host.period().saturating_mul(rules.num));
             let until = now.tick + patience.min(RESTART_GRACE + rules.grace) + booting;
             if let Some((remind, _)) = &mut host.remind {
                 *remind = (*remind).max(until);

@@ -107,3 +107,18 @@ fn a_file_of_an_older_version_is_read_and_all_of_a_host_survives() {
     let flapping = moved.flapping.unwrap();
     assert_eq!((flapping.changes, flapping.told), (vec![Tick(1 + by), Tick(2 + by)], Some((Id(3), Tick(2 + by)))));
 }
+
+#[test]
+fn a_lease_lasts_over_a_restart_that_forgot_the_last_beats() {
+    for beats in [false, true] {
+        let mut world = World::new(4);
+        world.hear("a", &report(1), 0).unwrap();
+        world.save(1000);
+        let granted = (2..20).map(|seq| world.hear("a", &report(seq), seq as i64 * 30_000).unwrap().lease).next_back();
+        let over = at(19 * 30_000).tick + granted.unwrap();
+        world.crash(19 * 30_000 + 5000, beats);
+        let lease_end = world.roster.hosts().get("a").unwrap().lease_end;
+        assert!(lease_end >= over, "{lease_end:?} {over:?}: somebody else would do its work beside it");
+        assert!(lease_end <= over + Duration::from_secs(5), "{lease_end:?} {over:?}");
+    }
+}
