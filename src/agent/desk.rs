@@ -46,6 +46,8 @@ const KEEP: usize = 6 * 1024;
 const LAST: usize = 240;
 /// Between the two.
 const GAP: &str = "\n[…]\n";
+/// Why a run that may move is not begun.
+const NO_GUARD: &str = "its guard could not begin it";
 /// Nobody else runs the jobs of a queue.
 const NO_LEASE: Duration = Duration::from_secs(86_400);
 /// The environment of a run, besides what says which it is.
@@ -388,6 +390,9 @@ impl Shared {
         let (end, code, why) = match ran.end {
             exec::End::Exit(0) => (End::Succeeded, Some(0), String::new()),
             exec::End::Exit(code) => (End::Failed, Some(code), String::new()),
+            exec::End::Signal(signal) if begin.fenced && guard::has_not_begun(signal) => {
+                (End::Refused, Some(LATER), NO_GUARD.to_owned())
+            }
             exec::End::Signal(signal) => (End::Failed, None, ["signal ", &signal.to_string()].concat()),
             exec::End::TimedOut => (End::TimedOut, None, "not done in time, killed".to_owned()),
             exec::End::Stopped if !begin.fenced => return None,

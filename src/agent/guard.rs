@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Signal, getpgrp, kill_process_group};
+use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 use signal_hook::consts::SIGTERM;
 
+use crate::callback::exec::is_passing;
 use crate::clock::{Tick, tick};
 use crate::run::threads::{SMALL_STACK, spawn};
 
@@ -22,6 +23,8 @@ use crate::run::threads::{SMALL_STACK, spawn};
 pub const WORD: &str = "guard-run";
 /// Exit code when there is no such program, as shells have it.
 const NOT_STARTED: u8 = 127;
+/// By this signal it ends if the run has not begun and may begin later: every exit code may be one of a run.
+const NOT_BEGUN: Signal = Signal::USR1;
 /// The longest sleep, should there be no timer.
 const LOOK: Duration = Duration::from_millis(500);
 /// Bytes of lines about the lease that are read at once.
@@ -33,6 +36,17 @@ pub fn argv(argv: &[String]) -> Vec<String> {
     [&own, argv].concat()
 }
 
+/// Whether a guard that ended by this signal had not begun its run.
+pub fn has_not_begun(signal: i32) -> bool {
+    signal == NOT_BEGUN.as_raw()
+}
+
+fn not_begun() -> ExitCode {
+    // Nothing comes after it, unless it fails.
+    let _ = kill_process(getpid(), NOT_BEGUN);
+    NOT_STARTED.into()
+}
+
 /// Is a guard of what is to run.
 pub fn run(argv: &[String]) -> ExitCode {
     let [name, args @ ..] = argv else { return NOT_STARTED.into() };
@@ -42,17 +56,17 @@ pub fn run(argv: &[String]) -> ExitCode {
     let deaf = signal_hook::flag::register(SIGTERM, Arc::default()).map(|_| ());
     // Nothing starts before its time is known.
     if !lease.listen() {
-        return NOT_STARTED.into();
+        return not_begun();
     }
     if let Err(error) = deaf.and_then(|()| spawn("guard", SMALL_STACK, move || lease.watch()).map(|_| ())) {
         crate::cli::complain(&["the guard of the run: ", &error.to_string()].concat());
-        return NOT_STARTED.into();
+        return not_begun();
     }
     match Command::new(name).args(args).stdin(Stdio::null()).status() {
         Ok(status) => exit_code(status),
         Err(error) => {
             crate::cli::complain(&[name, ": ", &error.to_string()].concat());
-            NOT_STARTED.into()
+            if is_passing(&error) { not_begun() } else { NOT_STARTED.into() }
         }
     }
 }

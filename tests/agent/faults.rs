@@ -27,6 +27,16 @@ fn refused(site: &Site, words: &[&str], why: &str) {
     assert!(state == "failed" && result.starts_with("refused: ") && result.contains(why), "{state} {result}");
 }
 
+/// A run that its host cannot begin just now: it says why, and begins it once it can. `lift` ends what is in the way.
+fn put_off(site: &mut Site, args: &[&str], why: &str, lift: &dyn Fn()) {
+    let id = site.add(args).remove(0);
+    let line = site.agents[0].wait_line(why);
+    println!("{args:?}: {line}");
+    assert!(line.contains(&id) && line.contains("refused: "), "{line}");
+    lift();
+    assert_eq!(site.wait_state(&id, &ENDS), "succeeded", "{args:?}");
+}
+
 fn works(site: &Site, words: &[&str]) {
     assert_eq!(carry_out(site, &name(0), words).0, "succeeded");
 }
@@ -75,13 +85,13 @@ fn without_files_a_run_is_refused_with_the_reason() {
     if !has("prlimit", "limits of a running process are not tried") {
         return;
     }
-    let site = Site::start(1, "", "");
+    let mut site = Site::start(1, "", "");
     works(&site, &["work", "before", "0"]);
     let pid = site.agents[0].pid();
     // Room for the connection of a beat, not for the pipes of a run.
     leave_files(pid, 2);
-    refused(&site, &["work", "no", "0"], "Too many open files");
-    limit(pid, "nofile=1024:");
+    let args = ["add", "--on", &name(0), "work", "no", "0"];
+    put_off(&mut site, &args, "Too many open files", &|| limit(pid, "nofile=1024:"));
     works(&site, &["work", "after", "0"]);
 }
 
@@ -112,20 +122,20 @@ fn without_threads_or_processes_a_run_is_refused_with_the_reason() {
     site.known(0);
     works(&site, &["ok"]);
     let (pid, threads) = (site.agents[0].pid(), site.agents[0].proc_status("Threads"));
+    let host = name(0);
+    let ok = ["add", "--on", &host, "ok"];
+    let lift = || limit(pid, "nproc=1000:");
     limit(pid, &format!("nproc={threads}:"));
-    refused(&site, &["ok"], "no thread for it: Resource temporarily unavailable");
-    // A thread, and no process; a thread for the run, and none for its call.
+    put_off(&mut site, &ok, "no thread for it: Resource temporarily unavailable", &lift);
+    // A thread, and no process; a process that guards the run, and no second one.
     limit(pid, &format!("nproc={}:", threads + 1));
-    refused(&site, &["ok"], "Resource temporarily unavailable");
-    refused(&site, &["url", "http://127.0.0.1:9/x/y"], "no thread for it: Resource temporarily unavailable");
-    // A process that guards the run, and no second one.
+    put_off(&mut site, &ok, "refused: Resource temporarily unavailable", &lift);
     limit(pid, &format!("nproc={}:", threads + 2));
-    let id = site.add(&["run", "fenced"]).remove(0);
-    assert_eq!(site.wait_state(&id, &ENDS), "failed");
-    let log = site.log_of(&id);
-    println!("{log}");
-    assert!(log.to_string().contains("the guard of the run: Resource temporarily unavailable"), "{log}");
-    limit(pid, "nproc=1000:");
+    put_off(&mut site, &["run", "fenced"], "the guard of the run: Resource temporarily unavailable", &lift);
+    // A thread for the run, and none for its call, which nobody repeats.
+    limit(pid, &format!("nproc={}:", threads + 1));
+    refused(&site, &["url", "http://127.0.0.1:9/x/y"], "no thread for it: Resource temporarily unavailable");
+    lift();
     works(&site, &["ok"]);
     let said = site.agents[0].output();
     assert!(!said.contains("panicked"), "{said}");
