@@ -65,6 +65,15 @@ fn job(mut table: Table<'_>, before: &[JobPlan], server: Option<&ServerPlan>) ->
     };
     let elsewhere = matches!(on, Some(Where::One(On::Any(_))));
     let terms = terms(&mut table, elsewhere);
+    if let (Some(Task::Message(message)), Some(item)) = (&what, table.get("failover"))
+        && message.split(' ').find(|word| !word.is_empty()) == Some(URL)
+        && terms.failover
+        && !terms.idempotent
+    {
+        item.bad::<()>(
+            "needs idempotent = true for a url: a call that is under way may have been heard, and is repeated",
+        );
+    }
     let prepare = table.get("prepare").map_or(Some(Vec::new()), |item| prepare(&item));
     let overlap = match table.choice("overlap", &["skip", "queue", "kill"]) {
         None | Some(0) => Overlap::Skip,

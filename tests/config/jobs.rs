@@ -395,6 +395,14 @@ const JOBS: &[(&str, &str)] = &[
         "10: job.failover: needs on = \"any\": otherwise there is no host that it could move to",
     ),
     (
+        "name = \"x\"\nurl = \"http://127.0.0.1/x\"\non = \"any\"\nfailover = true",
+        "10: job.failover: needs idempotent = true for a url: a call that is under way may have been heard, and is repeated",
+    ),
+    (
+        "name = \"x\"\nmessage = \" url http://127.0.0.1/x\"\non = \"any\"\nfailover = true",
+        "10: job.failover: needs idempotent = true for a url: a call that is under way may have been heard, and is repeated",
+    ),
+    (
         "name = \"x\"\nmessage = \"x\"\non = \"any\"\nfailover = true\non_lost = \"finish\"",
         "11: job.on_lost: \"finish\" needs failover = true and idempotent = true: it may run on two hosts at the same time",
     ),
