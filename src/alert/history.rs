@@ -27,7 +27,7 @@ pub struct Incident {
     pub kind: Kind,
     /// To whom.
     pub subject: String,
-    /// Which probe or resource of theirs; may be empty.
+    /// Which probe, resource or job of theirs; may be empty.
     pub part: String,
     /// When it began.
     pub began: Moment,
@@ -92,7 +92,7 @@ impl History {
                     id: event.incident,
                     kind: event.kind,
                     subject: clean(&event.subject, SUBJECT).to_string(),
-                    part: match event.fact(Field::Probe).or(event.fact(Field::Resource)) {
+                    part: match event.fact(Field::Probe).or(event.fact(Field::Resource)).or(event.fact(Field::Job)) {
                         Some(Fact::Text(part)) => clean(part, SUBJECT),
                         _ => String::new(),
                     },

@@ -260,6 +260,12 @@ impl Book {
         (copies, self.runs.get(end).map(|run| run.key.id))
     }
 
+    /// Those of these runs that have ended, which is not on disk yet.
+    pub fn unsaved(&self, runs: &[Run]) -> Vec<Id> {
+        let ends = runs.iter().filter(|run| run.state.is_final() && !self.is_saved(run.key.id));
+        ends.map(|run| run.key.id).collect()
+    }
+
     /// All definitions.
     pub fn jobs(&self) -> &[Job] {
         &self.jobs

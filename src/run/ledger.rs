@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use crate::alert::history::Incident;
 use crate::alert::message::span;
+#[cfg(feature = "jobs")]
+use crate::alert::route::glob_matches;
 use crate::clock::{self, Now, millis};
 use crate::config::plan::Language;
 use crate::config::problem::quoted;
 use crate::control::Answer;
 use crate::event::{Moment, Phase};
+#[cfg(feature = "jobs")]
+use crate::jobs::desk::{kind, name_of, short, subject};
 use crate::json::Writer;
+#[cfg(feature = "jobs")]
+use crate::order::order;
 use crate::run::answers::Answers;
 use crate::run::status::seconds;
 use crate::run::table::Rows;
@@ -22,7 +28,12 @@ impl Answers {
         let (form, glob) = argument.split_once(' ').unwrap_or((argument, ""));
         // Copied, so that the desk never waits for the wording.
         let all = lock(&self.history).clone();
-        let (incidents, now) = (all.of(glob), clock::now());
+        let (mut incidents, now) = (Vec::new(), clock::now());
+        for incident in all.of(glob) {
+            incidents.push(incident.clone());
+        }
+        #[cfg(feature = "jobs")]
+        self.add_runs(glob, &mut incidents, &now);
         let zone = self.reloader.parts().zone.clone();
         let text = match (form, &incidents[..]) {
             ("json", _) => json(&incidents, &zone, &now),
@@ -32,9 +43,35 @@ impl Answers {
         };
         Ok((0, text))
     }
+
+    /// Adds the runs that have ended and of which nobody was told, where they belong by their time.
+    #[cfg(feature = "jobs")]
+    fn add_runs(&self, glob: &str, incidents: &mut Vec<Incident>, now: &Now) {
+        let (desk, me) = {
+            let parts = self.reloader.parts();
+            (parts.jobs(), parts.me.clone())
+        };
+        let Some(desk) = desk else { return };
+        let told = incidents.len();
+        for run in desk.copies(&|run| glob.is_empty() || glob_matches(glob, subject(run, &me))) {
+            let Some(kind) = kind(run.state) else { continue };
+            let id = run.key.id;
+            if incidents.iter().take(told + MAX_RUNS).all(|known| known.id != id) && incidents.len() < told + MAX_RUNS {
+                let (subject, part) = (subject(&run, &me).to_owned(), short(name_of(&run)));
+                incidents.push(Incident { id, kind, subject, part, began: run.since, ended: None });
+            }
+        }
+        let began = |at: usize| incidents[at].began.wall(now);
+        let order = order(incidents.len(), &|a, b| began(a) < began(b));
+        *incidents = order.into_iter().map(|at| incidents[at].clone()).collect();
+    }
 }
 
-fn table(incidents: &[&Incident], zone: &Zone, now: &Now) -> String {
+/// Runs that are added: as many as the book keeps.
+#[cfg(feature = "jobs")]
+const MAX_RUNS: usize = 1000;
+
+fn table(incidents: &[Incident], zone: &Zone, now: &Now) -> String {
     let time = |moment: &Moment| {
         let about = if moment.about { "about " } else { "" };
         moment.wall(now).map_or_else(|| "unknown time".to_owned(), |wall| [about, &zone.human(wall)].concat())
@@ -63,7 +100,7 @@ fn table(incidents: &[&Incident], zone: &Zone, now: &Now) -> String {
 }
 
 /// One array in one line. Times are RFC 3339, durations are seconds; what is not known is left out.
-fn json(incidents: &[&Incident], zone: &Zone, now: &Now) -> String {
+fn json(incidents: &[Incident], zone: &Zone, now: &Now) -> String {
     let mut out = Writer::default();
     out.open('[');
     for incident in incidents {

@@ -17,7 +17,7 @@ pub fn gone(pid: &str) -> bool {
 
 #[test]
 fn a_job_runs_on_any_on_one_and_on_all() {
-    let site = Site::start(3, "", "");
+    let mut site = Site::start(3, "", "");
     let any = site.add(&["add", "--on", "any", "work", "any", "0"]);
     let one = site.add(&["add", "--on", &name(1), "work", "one", "0"]);
     let all = site.add(&["add", "--on", "all", "work", "all", "0"]);
@@ -32,6 +32,20 @@ fn a_job_runs_on_any_on_one_and_on_all() {
     let mut deeds: Vec<String> = site.deeds().into_iter().filter(|deed| deed.0).map(|deed| deed.1).collect();
     deeds.sort();
     assert_eq!(deeds, ["all", "all", "all", "any", "one"]);
+    // Nobody is told of them, and they are in the history all the same: with the host, and what it was.
+    let output = site.server.ask(&["history"]);
+    let history = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{history}");
+    for id in [&any, &one, &all].into_iter().flatten() {
+        let line = history.lines().find(|line| line.ends_with(id.as_str())).unwrap();
+        assert!(line.starts_with("job.done ") && line.contains(": work "), "{line}");
+    }
+    let output = site.server.ask(&["history", "--json", &name(1)]);
+    let of_one = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(of_one.contains(one[0].as_str()) && !of_one.contains(&name(0)), "{of_one}");
+    // The server's log says it in a few words.
+    let said = site.server.output();
+    assert!(said.contains(&format!("({}) on {}: succeeded", one[0], name(1))), "{said}");
     // What cannot be is refused at once.
     for (args, why) in [
         (&["job", "add", "--on", "nobody@x", "work"][..], "no host is called"),

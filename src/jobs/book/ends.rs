@@ -102,7 +102,8 @@ impl Book {
     }
 
     /// Whether a run of which its host says that it has it has lasted too long, or has not ended for too long after that
-    /// was ordered: it is lost then, whatever is said of it later. `talks`: since when the host speaks without a pause.
+    /// was ordered: it is lost then, whatever is said of it later. Also if it may run twice: on its own host a second
+    /// attempt cannot begin beside the first, and what hangs on one host hangs on the next. `talks`: since when the host speaks without a pause.
     pub(super) fn overdue(&mut self, at: usize, talks: Tick, now: &Now) -> bool {
         let run = &*self.runs[at];
         let ago = |then: Tick| now.tick.0.saturating_sub(then.0);

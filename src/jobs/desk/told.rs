@@ -20,27 +20,37 @@ pub fn name_of(run: &Run) -> &str {
     if run.job.is_empty() { run.what.text() } else { &run.job }
 }
 
+/// What the end of a run is; `None` if it has not ended.
+pub fn kind(state: State) -> Option<Kind> {
+    Some(match state {
+        State::Succeeded => Kind::JobDone,
+        State::Failed => Kind::JobFailed,
+        State::Expired => Kind::JobExpired,
+        State::Lost => Kind::JobLost,
+        State::Cancelled => Kind::JobCancelled,
+        State::Waiting | State::Queued | State::Sent | State::Running => return None,
+    })
+}
+
+/// Whose run it is: its host's, else this server's.
+pub fn subject<'a>(run: &'a Run, me: &'a str) -> &'a str {
+    if run.host.is_empty() { me } else { &run.host }
+}
+
 /// The event that tells of it, if anybody wants to know.
 pub fn event(news: &News, me: &str) -> Option<Event> {
     match news {
         News::Ended(run) => {
-            let kind = match run.state {
-                State::Succeeded => Kind::JobDone,
-                State::Failed => Kind::JobFailed,
-                State::Expired => Kind::JobExpired,
-                State::Lost => Kind::JobLost,
-                State::Cancelled => Kind::JobCancelled,
-                State::Waiting | State::Queued | State::Sent | State::Running => return None,
-            };
+            let kind = kind(run.state)?;
             let bad = matches!(run.state, State::Failed | State::Expired | State::Lost);
             let told = match run.terms.notify {
                 Notify::Always => true,
                 Notify::Failure => bad,
                 Notify::Never => false,
             };
-            let subject = if run.host.is_empty() { me } else { &run.host };
             // The same for a repetition after a restart: it is known and dropped then.
-            let mut event = Event::new(kind, run.key.id, subject, run.since).with_text(Field::Job, short(name_of(run)));
+            let mut event =
+                Event::new(kind, run.key.id, subject(run, me), run.since).with_text(Field::Job, short(name_of(run)));
             event = event.with_text(Field::Run, run.key.id.to_string());
             if let Some(done) = &run.done {
                 // That of a refusal is between host and server.
@@ -80,32 +90,28 @@ fn of_note(note: &Note, me: &str) -> Event {
 pub fn said(news: &News) -> String {
     match news {
         News::Ended(run) => {
-            let why = run.done.as_ref().map(Done::words).filter(|words| words != run.state.name());
-            let why = why.map(|why| ["; ", &clean(&why, MAX_WHY)].concat()).unwrap_or_default();
+            let (state, words) = (run.state.name(), run.done.as_ref().map(Done::words).unwrap_or_default());
+            let words = clean(&words, MAX_WHY);
+            // "failed, exit code 3" says the state too.
+            let how = match &*words {
+                "" => state.to_owned(),
+                words if words.starts_with(state) => words.to_owned(),
+                words => [state, "; ", words].concat(),
+            };
             let host = if run.host.is_empty() { "" } else { " on " };
-            [
-                "job ",
-                &short(name_of(run)),
-                " (",
-                &run.key.id.to_string(),
-                ")",
-                host,
-                &run.host,
-                ": ",
-                run.state.name(),
-                &why,
-            ]
-            .concat()
+            ["job ", &short(name_of(run)), " (", &run.key.id.to_string(), ")", host, &run.host, ": ", &how].concat()
         }
         News::Note(note) => match &note.what {
-            Told::Moved { from, count, .. } => [&count.to_string(), " jobs left ", from].concat(),
+            Told::Moved { from, count, .. } => {
+                [&*count.to_string(), if *count == 1 { " job" } else { " jobs" }, " left ", from].concat()
+            }
             Told::Skipped { job, why } => ["job ", job, " is left out until one of its runs can begin: ", why].concat(),
         },
     }
 }
 
 /// A name or a message, fit for a log and for people. Of an address only the host: the rest may be a password.
-fn short(text: &str) -> String {
+pub fn short(text: &str) -> String {
     match text.split_once(' ') {
         Some((URL, url)) => [URL, " ", &clean(host_of(url.trim_start()), MAX_NAME)].concat(),
         _ => clean(text, MAX_NAME),

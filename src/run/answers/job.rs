@@ -28,6 +28,10 @@ const MAX_SHOWN: usize = 60;
 const MAX_MESSAGE: usize = crate::agent::allow::MAX_MESSAGE;
 /// Bytes of the name of a job or of a host.
 const MAX_NAME: usize = 128;
+/// Bytes of all runs in one answer as JSON: what a command reads of an answer at most is somewhat more.
+const MAX_RUNS: usize = 12 << 20;
+/// What is said of an end that a crash would undo.
+const UNSAVED: &str = "not on disk yet";
 /// Longest time from now to a run.
 const MAX_IN: i64 = 3650 * 86_400_000;
 
@@ -60,8 +64,12 @@ impl Answers {
             "log" => {
                 let (form, which) = rest.split_once(' ').unwrap_or((rest, ""));
                 let found = log(&desk, which)?;
-                let form = if form == "json" { log_json } else { log_table };
-                Ok((0, form(&found, Id::parse(which), &zone, &now)))
+                let unsaved = desk.read(|book| book.unsaved(&found));
+                if form == "json" {
+                    log_json(&found, &unsaved, &zone, &now)
+                } else {
+                    Ok((0, log_table(&found, Id::parse(which), &unsaved, &zone, &now)))
+                }
             }
             _ => Err(["jobs: this daemon does not know ", &quoted(action)].concat()),
         }
@@ -182,7 +190,7 @@ fn list(jobs: &[Job], open: &[Run], zone: &Zone, now: &Now) -> String {
     }
     if !open.is_empty() {
         text.push_str(if jobs.is_empty() { "" } else { "\n" });
-        table(open, zone, now, &mut text);
+        table(open, &[], zone, now, &mut text);
     }
     text
 }
@@ -211,7 +219,10 @@ fn list_json(jobs: &[Job], open: &[Run], zone: &Zone, now: &Now) -> String {
         out.key("added_by_hand").flag(job.by_hand).close('}');
     }
     out.close(']').key("runs");
-    runs_json(open, zone, now, &mut out);
+    let left_out = runs_json(open, &[], zone, now, &mut out);
+    if left_out > 0 {
+        out.key("left_out").uint(left_out as u64);
+    }
     out.close('}');
     ended(out)
 }
@@ -235,24 +246,26 @@ fn known_as(which: &str, found: Vec<Run>, known: bool) -> Result<Vec<Run>, Strin
     Ok(found)
 }
 
-/// `id`: the one that was asked for, if it was one.
-fn log_table(runs: &[Run], id: Option<Id>, zone: &Zone, now: &Now) -> String {
+/// `id`: the one that was asked for, if it was one. `unsaved`: ends that are not on disk yet.
+fn log_table(runs: &[Run], id: Option<Id>, unsaved: &[Id], zone: &Zone, now: &Now) -> String {
     let mut text = String::new();
     match runs {
         [] => text.push_str("no runs yet\n"),
-        [run] if id == Some(run.key.id) => detail(run, zone, now, &mut text),
-        runs => table(runs, zone, now, &mut text),
+        [run] if id == Some(run.key.id) => detail(run, unsaved, zone, now, &mut text),
+        runs => table(runs, unsaved, zone, now, &mut text),
     }
     text
 }
 
-fn log_json(runs: &[Run], _: Option<Id>, zone: &Zone, now: &Now) -> String {
+fn log_json(runs: &[Run], unsaved: &[Id], zone: &Zone, now: &Now) -> Answer {
     let mut out = Writer::default();
-    runs_json(runs, zone, now, &mut out);
-    ended(out)
+    if runs_json(runs, unsaved, zone, now, &mut out) > 0 {
+        return Err("that is more than one answer holds: ask for one run by its id".to_owned());
+    }
+    Ok((0, ended(out)))
 }
 
-fn table(runs: &[Run], zone: &Zone, now: &Now, text: &mut String) {
+fn table(runs: &[Run], unsaved: &[Id], zone: &Zone, now: &Now, text: &mut String) {
     let mut rows = Rows::new(&["RUN", "JOB", "ON", "STATE", "SINCE", "DUE", "TOOK", "REMARKS"]);
     for run in runs {
         let since = run.since.wall(now).map_or_else(|| "-".to_owned(), |since| zone.human(since));
@@ -264,13 +277,13 @@ fn table(runs: &[Run], zone: &Zone, now: &Now, text: &mut String) {
             &since,
             &time(Some(run.due), zone),
             &took(run).unwrap_or_else(|| "-".to_owned()),
-            &remarks(run),
+            &remarks(run, unsaved),
         ]);
     }
     rows.columns(text);
 }
 
-fn detail(run: &Run, zone: &Zone, now: &Now, text: &mut String) {
+fn detail(run: &Run, unsaved: &[Id], zone: &Zone, now: &Now, text: &mut String) {
     let since = run.since.wall(now).map_or_else(|| "unknown time".to_owned(), |since| zone.human(since));
     let mut rows = Rows::bare();
     for (name, value) in [
@@ -280,6 +293,7 @@ fn detail(run: &Run, zone: &Zone, now: &Now, text: &mut String) {
         ("on", on_of(run)),
         ("host", run.host.clone()),
         ("state", run.state.name().to_owned()),
+        ("remarks", if unsaved.contains(&run.key.id) { UNSAVED.to_owned() } else { String::new() }),
         ("since", since),
         ("made", time(Some(run.made), zone)),
         ("due", time(Some(run.due), zone)),
@@ -300,10 +314,13 @@ fn detail(run: &Run, zone: &Zone, now: &Now, text: &mut String) {
     }
 }
 
-/// One array. Times are RFC 3339, durations are seconds; what is not known is left out.
-fn runs_json(runs: &[Run], zone: &Zone, now: &Now, out: &mut Writer) {
-    out.open('[');
-    for run in runs {
+/// One array. Times are RFC 3339, durations are seconds; what is not known is left out. How many runs had no room in the
+/// answer.
+fn runs_json(runs: &[Run], unsaved: &[Id], zone: &Zone, now: &Now, into: &mut Writer) -> usize {
+    into.open('[');
+    let mut room = MAX_RUNS;
+    for (at, run) in runs.iter().enumerate() {
+        let out = &mut Writer::default();
         out.open('{').key("run").text(&run.key.id.to_string()).key("state").text(run.state.name());
         let (result, output) = run.done.as_ref().map_or((String::new(), ""), |done| (done.words(), &*done.out));
         // Of runs that go on there may be too many for what an earlier attempt said.
@@ -333,9 +350,20 @@ fn runs_json(runs: &[Run], zone: &Zone, now: &Now, out: &mut Writer) {
                 out.key("exit_code").int(code.into());
             }
         }
+        if unsaved.contains(&run.key.id) {
+            out.key("on_disk").flag(false);
+        }
         out.close('}');
+        let one = std::mem::take(out).into_string();
+        if one.len() > room {
+            into.close(']');
+            return runs.len() - at;
+        }
+        room -= one.len();
+        into.raw(&one);
     }
-    out.close(']');
+    into.close(']');
+    0
 }
 
 fn ended(out: Writer) -> String {
@@ -350,12 +378,13 @@ fn took(run: &Run) -> Option<String> {
     Some(if millis(took) < 1000 { "under 1 s".to_owned() } else { span(Language::En, took) })
 }
 
-fn remarks(run: &Run) -> String {
+fn remarks(run: &Run, unsaved: &[Id]) -> String {
     let attempt = (run.key.attempt > 1).then(|| ["attempt ", &run.key.attempt.to_string()].concat());
     let asked = (run.cancelled && !run.state.is_final()).then(|| "to be ended".to_owned());
     let back = (run.back && !run.state.is_final()).then(|| "to be handed back".to_owned());
     let result = run.done.as_ref().filter(|_| run.state != State::Succeeded).map(|done| shown(&done.words()));
-    [attempt, asked, back, result].into_iter().flatten().collect::<Vec<String>>().join(", ")
+    let unsaved = unsaved.contains(&run.key.id).then(|| UNSAVED.to_owned());
+    [attempt, asked, back, result, unsaved].into_iter().flatten().collect::<Vec<String>>().join(", ")
 }
 
 /// The host that has it, else where it may go.

@@ -79,7 +79,7 @@ fn failed() -> Run {
 fn tables() {
     let zone = Zone::utc();
     assert_eq!(list(&[], &[], &zone, &NOW), "no jobs\n");
-    assert_eq!(log_table(&[], None, &zone, &NOW), "no runs yet\n");
+    assert_eq!(log_table(&[], None, &[], &zone, &NOW), "no runs yet\n");
     let waits = Run { cancelled: true, ..run(1, "", State::Queued, "") };
     assert_eq!(
         list(&[], &[waits, failed()], &zone, &NOW),
@@ -88,7 +88,7 @@ fn tables() {
          0000000000000002  disk   web-1 x   failed  2026-12-01 00:00:00 +00:00  2026-12-01 00:00:00 +00:00  1 min 5 s  attempt 2, failed, exit code 3\n"
     );
     assert_eq!(
-        log_table(&[failed()], Some(Id(2)), &zone, &NOW),
+        log_table(&[failed()], Some(Id(2)), &[], &zone, &NOW),
         "run      0000000000000002\n\
          job      disk\n\
          message  df -h\n\
@@ -109,7 +109,7 @@ fn tables() {
 
 #[test]
 fn json() {
-    let text = log_json(&[failed()], None, &Zone::utc(), &NOW);
+    let (_, text) = log_json(&[failed()], &[], &Zone::utc(), &NOW).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let run = &value[0];
     assert_eq!((run["run"].as_str(), run["state"].as_str()), (Some("0000000000000002"), Some("failed")));
@@ -119,6 +119,28 @@ fn json() {
     assert_eq!(run["due"].as_str(), Some("2026-12-01T00:00:00+00:00"));
     let value: serde_json::Value = serde_json::from_str(&list_json(&[], &[failed()], &Zone::utc(), &NOW)).unwrap();
     assert_eq!((value["jobs"].as_array().unwrap().len(), value["runs"].as_array().unwrap().len()), (0, 1));
+}
+
+#[test]
+fn an_end_that_is_not_on_disk_is_shown_as_such() {
+    let zone = Zone::utc();
+    for id in [None, Some(Id(2))] {
+        assert!(log_table(&[failed()], id, &[Id(2)], &zone, &NOW).contains("not on disk yet"));
+    }
+    assert!(log_json(&[failed()], &[Id(2)], &zone, &NOW).unwrap().1.contains("\"on_disk\":false"));
+}
+
+#[test]
+fn more_than_an_answer_holds_is_left_out_and_said() {
+    let message = "\"".repeat(MAX_MESSAGE);
+    let long = |id: u64| Run { what: What::Message(message.clone()), ..run(id, "", State::Waiting, "") };
+    let many: Vec<Run> = (0..8_000).map(long).collect();
+    let text = list_json(&[], &many, &Zone::utc(), &NOW);
+    assert!(text.len() < 13 << 20, "{}", text.len());
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let shown = value["runs"].as_array().unwrap().len() as u64;
+    assert!(shown > 4_000 && shown + value["left_out"].as_u64().unwrap() == 8_000, "{shown}");
+    assert!(log_json(&many, &[], &Zone::utc(), &NOW).unwrap_err().contains("more than one answer holds"));
 }
 
 #[test]
