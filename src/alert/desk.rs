@@ -284,7 +284,10 @@ impl Desk {
             }
             (state.pending.take(TAKE), state.pending.take_overheard())
         };
-        overheard.iter().for_each(|event| self.act(event, None));
+        for event in &overheard {
+            log::info!("{}, told by its host", said(event, ": "));
+            self.act(event, None);
+        }
         self.outbox.incidents.expire(now.tick);
         for change in changes {
             if let After::Small { name, json } = &change.after {
