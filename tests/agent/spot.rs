@@ -150,11 +150,16 @@ fn a_reclaim_is_told_saved_called_and_its_jobs_move_before_the_deadline() {
         ("w0", &["hook: told interrupt ", "(incident "]),
         ("w0", &["job ", moved, "ended after", "handed back, another host is to run it"]),
         ("w1", &["job ", moved, "begins"]),
+        ("server", &["interrupt: ", "(incident ", "told by its host"]),
+        ("server", &["1 job left "]),
         ("server", &["job.moved: ", "(incident "]),
         ("server", &["hook: told job.moved ", "(incident "]),
     ] {
         assert!(steps.find(who, words).is_some(), "{who} does not say {words:?}");
     }
+    let once =
+        steps.lines.iter().filter(|(_, who, line)| *who == "server" && line.contains("told by its host")).count();
+    assert_eq!(once, 1, "it is told once");
     assert!(site.server.ask(&["job", "cancel", "one"]).status.success());
     assert!(site.server.ask(&["job", "cancel", "two"]).status.success());
     for id in &ids {

@@ -338,8 +338,10 @@ impl Roster {
         let Some(host) = self.hosts.get_mut(heard.name) else { return };
         let mut changed = false;
         for (index, notice) in notices.iter().enumerate() {
+            let known = host.carried.len();
             let news = told::take_in(host, notice, foreign >> index & 1 == 0, now);
-            if news && notice.told {
+            // That it was delivered is no second event.
+            if host.carried.len() > known && notice.told {
                 told::overheard(heard.name, host, &server, now, pending);
             }
             changed |= news;
