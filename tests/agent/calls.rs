@@ -117,7 +117,7 @@ fn a_call_whose_lease_ends_under_way_is_no_success() {
     let go = dir.join("go");
     let api = FakeHttp::start(slow(&go));
     let job = format!(
-        "[[job]]\nname = \"call\"\nmessage = \"url {}\"\non = \"any\"\nfailover = true\n",
+        "[[job]]\nname = \"call\"\nmessage = \"url {}\"\non = \"any\"\nfailover = true\nidempotent = true\n",
         api.url("/hooks/slow")
     );
     let mut site = Site::start(2, &job, &urls(&api, ""));
