@@ -1,5 +1,6 @@
 //! The thread of jobs: it steps the book, has it written, and passes on what is to be told and called.
 
+mod disk;
 mod told;
 
 use std::io;
@@ -14,6 +15,7 @@ use crate::clock::{self, Tick, millis, tick};
 use crate::event::Id;
 use crate::jobs::book::{Book, MAX_CALLS};
 use crate::jobs::call;
+use crate::jobs::desk::disk::Trouble;
 use crate::jobs::desk::told::{event, said};
 pub use crate::jobs::desk::told::{kind, name_of, short, subject};
 use crate::jobs::run::Run;
@@ -89,6 +91,7 @@ struct Disk {
     pending: Option<(u64, Written)>,
     /// It failed: not before this time again.
     again: Option<Tick>,
+    trouble: Trouble,
 }
 
 /// Starts the thread. `files` are those of the state directory: name and content; what is damaged is said and left out.
@@ -118,7 +121,7 @@ pub fn start(
         calls: Mutex::default(),
         written: Default::default(),
     });
-    let (inside, disk) = (Arc::clone(&shared), Disk { store, pending: None, again: None });
+    let (inside, disk) = (Arc::clone(&shared), Disk { store, pending: None, again: None, trouble: Trouble::default() });
     let thread = spawn("jobs", HTTP_STACK, move || inside.work(disk))?;
     Ok((Arc::new(Desk(shared)), thread))
 }
@@ -243,6 +246,7 @@ impl Shared {
                     log::warn!("the book of jobs cannot be written: no job is given out until it can");
                 }
                 failing = !written;
+                disk.trouble.tell(disk.again.is_some(), written, &disk.store, &self.parts.board);
                 if !written {
                     lock(&self.book).stalls();
                 }

@@ -30,13 +30,15 @@ fn unsaved(site: &Site, what: &str) -> String {
 
 #[test]
 fn what_cannot_be_saved_is_said_and_given_to_nobody_and_can_be_taken_back() {
-    let mut site = Site::start(1, "", "");
+    let mut site = Site::start(1, "[alert.tell]\nkind = \"log\"\n", "");
     let first = &site.add(&["add", "--on", "any", "work", "first", "0"])[0];
     assert_eq!(site.wait_state(first, &["succeeded"]), "succeeded");
     fail(&site);
     let (taken, kept) = (unsaved(&site, "taken"), unsaved(&site, "kept"));
     site.server.wait_line("no job is given out until it can");
     assert_eq!(site.state(&kept), "queued");
+    // Everything else can be saved: nobody but the jobs tells of it.
+    site.server.wait_line("state.unwritable: jobs/");
     let asked = site.server.ask(&["job", "cancel", &taken]);
     let said = String::from_utf8_lossy(&asked.stderr).into_owned();
     println!("{said}");
@@ -55,6 +57,7 @@ fn what_cannot_be_saved_is_said_and_given_to_nobody_and_can_be_taken_back() {
     assert_eq!(site.deeds().len(), 2, "{:?}", site.deeds());
     mend(&site);
     assert_eq!(site.wait_state(&kept, &["succeeded"]), "succeeded");
+    site.server.wait_line("state.writable: jobs/");
     let words: Vec<String> = site.deeds().into_iter().map(|deed| deed.1).collect();
     assert_eq!(words, ["first", "first", "kept", "kept"]);
     assert_eq!(site.state(&taken), "cancelled");

@@ -64,6 +64,7 @@ pub(super) static PHRASES: &[(&str, &str)] = &[
     ("the lease was over", "租约已到期，未启动"),
     ("the lease was over, another host may run it", "租约已到期，可能由其他主机执行"),
     ("handed back, another host is to run it", "已交回，由其他主机执行"),
+    ("it cannot be written: no job is given out until it can", "无法写入：恢复之前不派发任务"),
     ("its guard could not begin it", "看护进程未能启动它"),
     ("this host cannot write to its state directory", "该主机无法写入状态目录，未启动"),
     ("prepare: only programs can come first, no call of a URL", "prepare 只能是程序，不能是 URL 调用"),
