@@ -56,7 +56,7 @@ impl Answers {
         for run in desk.copies(&|run| glob.is_empty() || glob_matches(glob, subject(run, &me))) {
             let Some(kind) = kind(run.state) else { continue };
             let id = run.key.id;
-            if incidents.iter().take(told + MAX_RUNS).all(|known| known.id != id) && incidents.len() < told + MAX_RUNS {
+            if incidents.len() < told + MAX_RUNS && incidents.iter().all(|known| known.id != id) {
                 let (subject, part) = (subject(&run, &me).to_owned(), short(name_of(&run)));
                 incidents.push(Incident { id, kind, subject, part, began: run.since, ended: None });
             }
