@@ -74,6 +74,29 @@ fn alibaba(notice: bool) -> impl FnMut(&Asked) -> Answer + Send {
     }
 }
 
+/// Each step stands in a log, by the minute in which somebody looks for it, with its run or incident.
+fn each_step_is_said(steps: &Steps, ids: &[String]) {
+    let moved = ids.iter().find(|id| steps.find("w0", &["job ", id, "ended after"]).is_some()).expect("its end");
+    for (who, words) in [
+        ("w0", &["interrupt: ", "(incident "][..]),
+        ("w0", &["callback save: starts ", " ms after interrupt ", "(incident "]),
+        ("w0", &["callback save: exit code 0 after ", "(incident "]),
+        ("w0", &["callback call: called after ", "(incident "]),
+        ("w0", &["hook: told interrupt ", "(incident "]),
+        ("w0", &["job ", moved, "ended after", "handed back, another host is to run it"]),
+        ("w1", &["job ", moved, "begins"]),
+        ("server", &["interrupt: ", "(incident ", "told by its host"]),
+        ("server", &["1 job left "]),
+        ("server", &["job.moved: ", "(incident "]),
+        ("server", &["hook: told job.moved ", "(incident "]),
+    ] {
+        assert!(steps.find(who, words).is_some(), "{who} does not say {words:?}");
+    }
+    let once =
+        steps.lines.iter().filter(|(_, who, line)| *who == "server" && line.contains("told by its host")).count();
+    assert_eq!(once, 1, "it is told once");
+}
+
 #[test]
 fn a_reclaim_is_told_saved_called_and_its_jobs_move_before_the_deadline() {
     let (cloud, hook, api) =
@@ -140,26 +163,7 @@ fn a_reclaim_is_told_saved_called_and_its_jobs_move_before_the_deadline() {
     println!("{} s were left when the callback began; ms after the notice:", text().trim());
     steps.print();
     assert!(steps.last() < 80_000, "all of it before the deadline");
-    // Each step stands in a log, by the minute in which somebody looks for it, with its run or incident.
-    let moved = ids.iter().find(|id| steps.find("w0", &["job ", id, "ended after"]).is_some()).expect("its end");
-    for (who, words) in [
-        ("w0", &["interrupt: ", "(incident "][..]),
-        ("w0", &["callback save: starts ", " ms after interrupt ", "(incident "]),
-        ("w0", &["callback save: exit code 0 after ", "(incident "]),
-        ("w0", &["callback call: called after ", "(incident "]),
-        ("w0", &["hook: told interrupt ", "(incident "]),
-        ("w0", &["job ", moved, "ended after", "handed back, another host is to run it"]),
-        ("w1", &["job ", moved, "begins"]),
-        ("server", &["interrupt: ", "(incident ", "told by its host"]),
-        ("server", &["1 job left "]),
-        ("server", &["job.moved: ", "(incident "]),
-        ("server", &["hook: told job.moved ", "(incident "]),
-    ] {
-        assert!(steps.find(who, words).is_some(), "{who} does not say {words:?}");
-    }
-    let once =
-        steps.lines.iter().filter(|(_, who, line)| *who == "server" && line.contains("told by its host")).count();
-    assert_eq!(once, 1, "it is told once");
+    each_step_is_said(&steps, &ids);
     assert!(site.server.ask(&["job", "cancel", "one"]).status.success());
     assert!(site.server.ask(&["job", "cancel", "two"]).status.success());
     for id in &ids {
