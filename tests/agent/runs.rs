@@ -44,8 +44,8 @@ fn a_job_runs_on_any_on_one_and_on_all() {
     let of_one = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(of_one.contains(one[0].as_str()) && !of_one.contains(&name(0)), "{of_one}");
     // The server's log says it in a few words.
-    let said = site.server.output();
-    assert!(said.contains(&format!("({}) on {}: succeeded", one[0], name(1))), "{said}");
+    let line = site.server.wait_line(&format!("({}) on", one[0]));
+    assert!(line.ends_with(&format!("{}: succeeded", name(1))), "{line}");
     // What cannot be is refused at once.
     for (args, why) in [
         (&["job", "add", "--on", "nobody@x", "work"][..], "no host is called"),

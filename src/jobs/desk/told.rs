@@ -132,6 +132,8 @@ mod tests {
     use crate::keepalive::work::Key;
     use crate::zone::Zone;
 
+    const NOW: Now = Now { tick: Tick(1000), wall: Wall(1_800_000_000_000), boot: Boot(1) };
+
     #[test]
     fn an_address_is_not_told() {
         for (text, want) in [
@@ -144,13 +146,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn why_a_run_was_lost_is_told_in_both_languages() {
-        let now = Now { tick: Tick(1000), wall: Wall(1_800_000_000_000), boot: Boot(1) };
+    fn lost(why: &str) -> Run {
+        let now = NOW;
         let key = Key { id: Id(7), epoch: 1, attempt: 1 };
-        let why = "w1@lan says that it still runs, beyond its time limit";
         let done = Done { key, end: End::Unknown, code: None, took: 660_000, out: String::new(), why: why.to_owned() };
-        let run = Run {
+        Run {
             key,
             job: "train".to_owned(),
             what: What::Message("work".to_owned()),
@@ -170,7 +170,28 @@ mod tests {
             done: Some(done),
             told: false,
             telling: 0,
+        }
+    }
+
+    #[test]
+    fn the_log_says_an_end_once() {
+        let failed = |code| {
+            let mut run = lost("");
+            run.state = State::Failed;
+            run.done = run.done.map(|done| Done { end: End::Failed, code, ..done });
+            News::Ended(Box::new(run))
         };
+        let line = |news: News| said(&news).split_once(": ").map(|(_, how)| how.to_owned()).unwrap();
+        assert_eq!(line(failed(Some(3))), "failed, exit code 3");
+        assert_eq!(line(failed(None)), "failed");
+        assert_eq!(line(News::Ended(Box::new(lost("x")))), "lost; unknown: x");
+    }
+
+    #[test]
+    fn why_a_run_was_lost_is_told_in_both_languages() {
+        let now = NOW;
+        let why = "w1@lan says that it still runs, beyond its time limit";
+        let run = lost(why);
         let event = event(&News::Ended(Box::new(run)), "srv").unwrap();
         assert_eq!(event.kind, Kind::JobLost);
         for (language, reason) in [
