@@ -109,7 +109,7 @@ fn the_chinese_readme_names_what_the_english_one_names() {
         assert!(chinese.contains(&format!("`{}`", kind.name())), "{} is not in Chinese", kind.name());
     }
     // Options stand in no first cell.
-    for option in ["--kind", "--severity", "--channel", "--wait", "--for", "--until-healthy", "--json"] {
+    for option in ["--kind", "--severity", "--channel", "--wait", "--for", "--until-healthy", "--json", "--watch"] {
         assert!(english.contains(option) && chinese.contains(option), "{option}");
     }
 }
