@@ -11,7 +11,7 @@ _interrupt_callback() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         if [[ $skip ]]; then skip=; continue; fi
         case ${COMP_WORDS[i]} in
-        -c | --config | --kind | --severity | --channel | --wait | --for | --on | --in | --at | --every) skip=yes ;;
+        -c | --config | --watch | --kind | --severity | --channel | --wait | --for | --on | --in | --at | --every) skip=yes ;;
         -*) ;;
         *) [[ $command ]] || command=${COMP_WORDS[i]} ;;
         esac
@@ -20,6 +20,7 @@ _interrupt_callback() {
     case $before in
     -c | --config) mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return ;;
+    --watch) return ;;
     --kind) return ;;
     --severity) return ;;
     --channel) return ;;
@@ -41,7 +42,7 @@ _interrupt_callback() {
     forget) mapfile -t words < <(_interrupt_callback_names HOST) ;;
     job) words=(add run list cancel log explain) ;;
     esac
-    [[ $word != -* ]] || words=(-c --config --json --kind --severity --channel --wait --for --until-healthy --on --in --at --every -h --help -V --version)
+    [[ $word != -* ]] || words=(-c --config --json --watch --kind --severity --channel --wait --for --until-healthy --on --in --at --every -h --help -V --version)
     # Host names come from elsewhere: compgen -W would run what stands in them.
     for i in "${words[@]}"; do
         [[ $i != "$word"* ]] || COMPREPLY+=("$(printf %q "$i")")

@@ -2,8 +2,8 @@
 
 /// What `help` prints.
 pub const HELP: &str = "\
-interrupt-callback tells you before your spot instance is reclaimed and when a
-host falls silent.
+interrupt-callback tells you before your spot instance is reclaimed, and when a
+host falls silent or a service fails.
 
 Usage: interrupt-callback [COMMAND] [OPTIONS]
 
@@ -13,10 +13,10 @@ Commands:
   test [CHANNEL...]   send a marked message through every channel, or these
   spot                ask the cloud once: what it says, what would be told
   simulate KIND       tell an exercise: interrupt, offline, online
-  status              show hosts, silences, notices, channels and callbacks
+  status              show hosts, probes, resources, notices, channels and jobs
   history [NAME|GLOB] show the last incidents: what began, and when it ended
   send TITLE [BODY]   tell people something; the body - is standard input
-  silence NAME|GLOB   tell nothing of these hosts, until unsilence
+  silence NAME|GLOB   tell nothing of these hosts or probes, until unsilence
   unsilence NAME|GLOB tell of them again, at once of what still lasts
   note TEXT           what this host's beats say of it; \"\" takes it back
   forget NAME|GLOB    take hosts off the roster
@@ -35,7 +35,7 @@ Options:
       --channel NAME  send only through this channel; may be repeated
       --wait TIME     how long send waits for the delivery (10s); 0 does not
       --for TIME      how long a silence lasts: 30s, 5m, 2h, 15d
-      --until-healthy a silence ends when its host has been down and is back
+      --until-healthy a silence ends when what was down is back
       --on WHERE      who gets a job: a name, any, all, any:GLOB, all:GLOB
       --in TIME       a job runs so much later: 30s, 5m, 2h, 15d
       --at TIME       a job runs at this local time: 2026-12-01 02:00
