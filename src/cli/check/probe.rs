@@ -1,10 +1,13 @@
-//! What `check` says of probes and pings.
+//! What `check` says of probes, pings and resources.
 
 use crate::config::plan::Plan;
 use crate::config::units::show_span;
+use crate::resource::ResourcePlan;
+use crate::resource::what::What;
 
 /// A line for each.
 pub fn probes(plan: &Plan, line: &mut dyn FnMut(&str, &[&str])) {
+    plan.resource.iter().for_each(|plan| resource(plan, line));
     for probe in &plan.probes {
         let how = if probe.passive { ", passive" } else { "" };
         let (after, parent) = probe.depends_on.as_ref().map_or(("", ""), |parent| ("; explained by ", parent.name()));
@@ -20,5 +23,31 @@ pub fn probes(plan: &Plan, line: &mut dyn FnMut(&str, &[&str])) {
     for ping in plan.http.iter().flat_map(|http| &http.pings) {
         let (period, grace) = (show_span(ping.period), show_span(ping.grace));
         line("ping     ", &[&ping.name, ": missed ", &grace, " after ", &period, " without one"]);
+    }
+}
+
+/// What is watched, and how often.
+fn resource(plan: &ResourcePlan, line: &mut dyn FnMut(&str, &[&str])) {
+    let mut names = String::new();
+    for what in What::ALL.into_iter().filter(|what| plan.limit(*what).is_some()) {
+        names.push_str(if names.is_empty() { "" } else { ", " });
+        names.push_str(what.row().label);
+    }
+    line("resource ", &[&names, " every ", &show_span(plan.interval)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Env};
+
+    #[test]
+    fn what_is_watched() {
+        let text = "[resource]\ntemperature = false\ninodes = false\ninterval = \"1m\"\n";
+        let plan = config::parse(text, "FILE", &Env::new(false, &[("HOME", "/h")])).unwrap();
+        let mut told = String::new();
+        let mut line = |what: &str, parts: &[&str]| told.push_str(&[what, &parts.concat()].concat());
+        resource(plan.resource.as_ref().unwrap(), &mut line);
+        assert_eq!(told, "resource load per core, memory, disk, file descriptors every 1m");
     }
 }
