@@ -102,6 +102,7 @@ fn a_pipe_gets_block_after_block() {
 }
 
 #[test]
+#[ignore = "long: it waits for several turns"]
 fn it_outlives_the_daemon_and_ends_with_the_last_state() {
     let dir = TempDir::new();
     let mut daemon = Daemon::start(dir.path(), CONFIG);

@@ -29,6 +29,7 @@ fn unsaved(site: &Site, what: &str) -> String {
 }
 
 #[test]
+#[ignore = "long: it waits for a disk again and again"]
 fn what_cannot_be_saved_is_said_and_given_to_nobody_and_can_be_taken_back() {
     let mut site = Site::start(1, "[alert.tell]\nkind = \"log\"\n", "");
     let first = &site.add(&["add", "--on", "any", "work", "first", "0"])[0];

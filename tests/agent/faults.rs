@@ -96,6 +96,7 @@ fn without_files_a_run_is_refused_with_the_reason() {
 }
 
 #[test]
+#[ignore = "long: what is refused for now is tried again later"]
 fn without_threads_or_processes_a_run_is_refused_with_the_reason() {
     if !rustix::process::geteuid().is_root() {
         println!("SKIPPED: only root can be another user, to whom a number of processes is a limit");

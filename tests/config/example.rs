@@ -231,7 +231,7 @@ fn no_mutation_of_a_file_stops_the_reader() {
     let all = switched_on();
     let env = env();
     let mut random = Random(0x1C);
-    for round in 0..4000 {
+    for round in 0..1500 {
         let mut text: Vec<char> = if round % 2 == 0 { EXAMPLE.chars().collect() } else { all.chars().collect() };
         for _ in 0..=random.below(6) {
             let at = random.below(text.len());

@@ -139,9 +139,9 @@ fn no_slip_shows_a_secret() {
         };
         leaks.extend(told.into_iter().filter(|line| shows_a_secret(line)));
     };
-    // Every byte left out, doubled by a piece, or taken by one; then heavier hands.
+    // Every byte left out, doubled by a piece, or taken by one; then heavier hands. Of the pieces every byte gets some.
     for at in 0..file.len() {
-        for piece in PIECES {
+        for piece in PIECES.iter().skip(at % 4).step_by(4) {
             one(&[&file[..at], piece, &file[at + 1..]].concat());
             one(&[&file[..at], piece, &file[at..]].concat());
         }
