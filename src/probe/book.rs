@@ -50,7 +50,7 @@ pub struct Setting {
     pub probes: Vec<Arc<ProbePlan>>,
     /// `[[http.ping]]`.
     pub pings: Vec<PingRule>,
-    /// A server tells for this host, which takes no more than [`MAX_CARRIED`] failures at a time.
+    /// A server tells for this host, which takes no more than three failures at a time.
     pub is_carried: bool,
 }
 

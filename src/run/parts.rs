@@ -75,7 +75,7 @@ pub struct Base {
     pub notices: Arc<Mutex<Option<String>>>,
     /// What stands in it and was taken by a channel before this start.
     pub delivered: Vec<Id>,
-    /// See [`SpotContext::seat`].
+    /// See [`crate::spot::SpotContext::seat`].
     pub seat: Arc<()>,
     /// Who is shown that the watchdog turns.
     pub signs: Signs,
