@@ -47,7 +47,7 @@ fn live(book: &mut Book, bytes: &[u8], base: u64, mut ms: i64) -> i64 {
             3 => drop(book.delay(name, "y", i64::from(detail) << 16, detail & 1 == 0, fresh, &now)),
             4 => {
                 let state = [State::Succeeded, State::Failed, State::Running][usize::from(deed >> 3) % 3];
-                drop(book.report(name, &id, state, "r", &now));
+                let _ = book.report(name, &id, state, "r", &now);
             }
             5 => _ = book.withdraw(Id(base + u64::from(detail))),
             6 => ms += i64::from(detail) << 10,
