@@ -100,6 +100,7 @@ fn what_is_fenced_ends_with_the_agent_and_moves() {
 }
 
 #[test]
+#[ignore = "long: it waits for leases"]
 fn a_reload_in_the_middle_leaves_what_is_fenced_its_lease() {
     let dir = TempDir::new();
     let (agent, job) = ticking(&dir);

@@ -64,6 +64,7 @@ fn every_cloud_is_asked_at_most_once_per_interval() {
 }
 
 #[test]
+#[ignore = "long: it counts requests for a while"]
 fn nor_is_one_that_refuses_everything() {
     std::thread::scope(|scope| {
         for (name, _, path, _) in ALL {

@@ -117,6 +117,7 @@ fn moves(cuts: &[(&str, Change, Change)]) {
 }
 
 #[test]
+#[ignore = "long: it waits for leases of hosts that are cut off"]
 fn a_job_moves_when_its_host_is_cut_off_and_never_overlaps() {
     lab(|| moves(&CUTS[..2]));
 }

@@ -126,6 +126,7 @@ fn on_small_disk(dir: &TempDir, config: &str) -> Option<Daemon> {
 }
 
 #[test]
+#[ignore = "long: it waits for limits"]
 fn a_full_disk_is_told_while_the_daemon_logs_and_stores_on_it() {
     let (hook, dir) = (hook(), TempDir::new());
     let state_dir = dir.join("state");
