@@ -188,6 +188,16 @@ impl Random {
 
 #[test]
 fn no_mutation_of_a_file_stops_the_reader() {
+    mutations(1500);
+}
+
+#[test]
+#[ignore = "long: more of them"]
+fn no_mutation_of_many_stops_the_reader() {
+    mutations(4000);
+}
+
+fn mutations(rounds: usize) {
     let pieces = [
         "[",
         "]",
@@ -231,7 +241,7 @@ fn no_mutation_of_a_file_stops_the_reader() {
     let all = switched_on();
     let env = env();
     let mut random = Random(0x1C);
-    for round in 0..1500 {
+    for round in 0..rounds {
         let mut text: Vec<char> = if round % 2 == 0 { EXAMPLE.chars().collect() } else { all.chars().collect() };
         for _ in 0..=random.below(6) {
             let at = random.below(text.len());
