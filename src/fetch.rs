@@ -2,6 +2,8 @@
 //!
 //! Webhook addresses are secrets, so nothing here formats a URL, and no error of the HTTP library leaves this file.
 
+#[cfg(feature = "tls")]
+mod crypto;
 mod dial;
 mod error;
 pub mod link;

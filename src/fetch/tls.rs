@@ -5,17 +5,16 @@ use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WantsClientCert};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme, StreamOwned, WantsVerifier,
+    CertificateError, ClientConfig, ClientConnection, ConfigBuilder, Error, RootCertStore, StreamOwned, WantsVerifier,
 };
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
+use crate::fetch::crypto::{self, Anybody};
 use crate::fetch::roots::{self, CaFile};
 use crate::fetch::{Shown, TlsError};
 
@@ -63,8 +62,7 @@ fn insecure() -> Arc<ClientConfig> {
 }
 
 fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = ClientConfig::builder_with_provider(crypto::provider());
     builder.with_safe_default_protocol_versions().expect("ring speaks TLS 1.2 and 1.3")
 }
 
@@ -73,45 +71,6 @@ fn kept(builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> Arc<ClientConf
     // Alerts are hours apart: tickets would only take memory.
     config.resumption = Resumption::disabled();
     Arc::new(config)
-}
-
-/// Verifies nothing, for those who asked for that.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// What an error of the handshake, or of what came after it, means to somebody who can do something about it.
