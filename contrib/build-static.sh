@@ -5,7 +5,8 @@
 #
 # TARGET: x86_64 (the default), aarch64, armv7, mipsel, mips, or all. SET: plain (no feature), router (tls), full (all
 # that Cargo.toml has by default); all three unless some are named.
-#   --tiny     std rebuilt for size, fixed addresses, no unwind tables. A panic still says what and where.
+#   --tiny     std rebuilt for size, fixed addresses, no unwind tables. A panic still says what and where; of an error
+#              within it only the type.
 #   --tiniest  the same, and a panic ends the process at once: no message, no hook; only the signal (SIGABRT or SIGILL)
 #              and the service manager's restart tell of it. For flash chips that are full to the last block.
 #   --stand-in compares with the stand-in on other targets than x86_64 too
@@ -129,7 +130,7 @@ flags() { # folder of the sources, folder of the results
         "$cc" -Os -c -o "$stubs/$part.o" "$root/contrib/no-$part.c"
         "$ar" crs "$stubs/libunwind.a" "$stubs/$part.o"
     done
-    RUSTFLAGS="-C link-arg=-Wl,-T,$root/contrib/no-unwind.ld -C link-arg=-Wl,-z,pack-relative-relocs"
+    RUSTFLAGS="-C link-arg=-Wl,-T,$stubs/link.ld -C link-arg=-Wl,-z,pack-relative-relocs"
     RUSTFLAGS="$RUSTFLAGS -C link-arg=-Wl,-z,noseparate-code -C llvm-args=-inline-max-stacksize=320"
     RUSTFLAGS="$RUSTFLAGS -C llvm-args=-enable-machine-outliner=always"
     if [ $std = ready ]; then
@@ -137,6 +138,19 @@ flags() { # folder of the sources, folder of the results
             -C panic=abort --remap-path-prefix="$root=." -o "$stubs/libno_backtrace.rlib" contrib/no-backtrace.rs
         RUSTFLAGS="$RUSTFLAGS --cfg no_backtrace --extern no_backtrace=$stubs/libno_backtrace.rlib"
     fi
+    cp "$root/contrib/no-unwind.ld" "$stubs/link.ld"
+    # ring's curves with the small tables that other processors have anyway, instead of 180 KB of large ones: a handshake
+    # takes a millisecond more. Its Rust part asks for two functions that then are missing, each for a faster twin of
+    # one that is there. What of this does not fit another version of ring, the linker says.
+    case $arch in
+    x86_64 | aarch64)
+        ring=ring_core_$(sed -n '/^name = "ring"$/{n;s/^version = "\(.*\)"$/\1/p;}' Cargo.lock | tr . _)__
+        printf 'PROVIDE(%s = %s);\n' \
+            "${ring}p256_point_mul_base_vartime" "${ring}p256_point_mul_base" \
+            "${ring}x25519_scalar_mult_adx" "${ring}x25519_scalar_mult_generic_masked" >>"$stubs/link.ld"
+        export "CFLAGS_$under=-DOPENSSL_SMALL"
+        ;;
+    esac
     # zig would take its own unwinder for the library of that name, so there they are objects.
     if [ -n "$zig_flags" ]; then
         RUSTFLAGS="$RUSTFLAGS -C link-arg=$stubs/unwind.o -C link-arg=$stubs/dlsym.o"
@@ -147,8 +161,12 @@ flags() { # folder of the sources, folder of the results
     RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$2=. --remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust"
     case $mode in
     release) ;;
-    tiny) RUSTFLAGS="$RUSTFLAGS -C relocation-model=static -C force-unwind-tables=no" ;;
-    tiniest) RUSTFLAGS="$RUSTFLAGS -C relocation-model=static -C force-unwind-tables=no -Z location-detail=none" ;;
+    # Not `fmt-debug=none`: the http package writes the version of a request in that way.
+    tiny) RUSTFLAGS="$RUSTFLAGS -C relocation-model=static -C force-unwind-tables=no -Z fmt-debug=shallow" ;;
+    tiniest)
+        RUSTFLAGS="$RUSTFLAGS -C relocation-model=static -C force-unwind-tables=no -Z fmt-debug=shallow"
+        RUSTFLAGS="$RUSTFLAGS -Z location-detail=none"
+        ;;
     esac
     export RUSTFLAGS="$RUSTFLAGS $own_flags $given_flags"
 }

@@ -46,13 +46,25 @@ says() { grep -q -- "$2" "$1" 2>/dev/null; }
 for tool in python3 openssl; do
     command -v $tool >/dev/null || { echo "$0: $tool is missing: apt install $tool" >&2 && exit 1; }
 done
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=a root for one test' \
-    -keyout "$here/ca.key" -out "$here/ca.pem" 2>/dev/null
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-    -keyout "$here/tls.key" -out "$here/tls.csr" 2>/dev/null
+# Two of the same name: one is trusted, the other signs what must be refused.
+for root in ca other; do
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=a root for one test' \
+        -keyout "$here/$root.key" -out "$here/$root.pem" 2>/dev/null
+done
 printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' >"$here/tls.ext"
-openssl x509 -req -in "$here/tls.csr" -CA "$here/ca.pem" -CAkey "$here/ca.key" -CAcreateserial -days 2 \
-    -extfile "$here/tls.ext" -out "$here/tls.pem" 2>/dev/null
+certificate() { # name, kind of key…
+    name=$1 signer=ca
+    shift
+    [ "$name" != forged ] || signer=other
+    openssl req -newkey "$@" -nodes -subj /CN=localhost -keyout "$here/$name.key" -out "$here/$name.csr" 2>/dev/null
+    openssl x509 -req -in "$here/$name.csr" -CA "$here/$signer.pem" -CAkey "$here/$signer.key" \
+        -CAcreateserial -days 2 -extfile "$here/tls.ext" -out "$here/$name.pem" 2>/dev/null
+}
+certificate p256 ec -pkeyopt ec_paramgen_curve:P-256
+certificate p384 ec -pkeyopt ec_paramgen_curve:P-384
+certificate rsa rsa:2048
+certificate ed25519 ed25519
+certificate forged ec -pkeyopt ec_paramgen_curve:P-256
 # A Feishu bot: takes a message if its signature is right, and writes down what became of each.
 cat >"$here/bot.py" <<'X'
 import base64, hashlib, hmac, http.server, json, ssl, sys, threading, time
@@ -86,23 +98,42 @@ class Server(http.server.ThreadingHTTPServer):
             print("handshake", error.reason, flush=True)
             raise OSError from error
 
-plain, secret = Server(("127.0.0.1", 0), Bot), Server(("127.0.0.1", 0), Bot)
-secret.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-secret.context.load_cert_chain(sys.argv[1] + "/tls.pem", sys.argv[1] + "/tls.key")
-threading.Thread(target=plain.serve_forever, daemon=True).start()
-print("ports", plain.server_port, secret.server_port, flush=True)
-secret.serve_forever()
+# Certificate, group of the key exchange, version: each of what a client of this program may meet.
+KINDS = [("p256", None, "1.3"), ("rsa", "prime256v1", "1.2"), ("p384", "secp384r1", "1.3"), ("ed25519", "prime256v1", "1.3"),
+         ("p256", None, "1.2"), ("forged", None, "1.3")]
+ports = []
+for name, group, version in [None, None, None], *KINDS:
+    server = Server(("127.0.0.1", 0), Bot)
+    if name:
+        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.context.load_cert_chain(f"{sys.argv[1]}/{name}.pem", f"{sys.argv[1]}/{name}.key")
+        server.context.maximum_version = server.context.minimum_version = \
+            ssl.TLSVersion.TLSv1_2 if version == "1.2" else ssl.TLSVersion.TLSv1_3
+        if group:
+            server.context.set_ecdh_curve(group)
+    ports.append(server.server_port)
+    threading.Thread(target=server.serve_forever).start()
+print("ports", *ports, flush=True)
 X
 python3 "$here/bot.py" "$here" >"$here/bot.log" 2>&1 &
 pids="$pids $!"
 until_true "the bot does not start" says "$here/bot.log" ports
-read -r _ http https <"$here/bot.log"
+read -r _ http https others <"$here/bot.log"
+forged=${others##* }
+others=${others% *}
 
 # ---- daemons ----
 write() { # name, sections: a configuration with a state of its own
     printf 'name = "%s"\nstate_dir = "%s/state-%s"\ncontrol = "%s/%s.sock"\nlanguage = "en"\n%s\n' \
         "$1" "$here" "$1" "$here" "$1" "$2" >"$here/$1.toml"
     chmod 600 "$here/$1.toml"
+}
+handshakes() { # port…: a configuration with a channel for each
+    write handshakes ''
+    for port; do
+        printf '[alert.at-%s]\nkind = "feishu"\nwebhook = "https://localhost:%s/"\n' "$port" "$port"
+        printf 'secret = "top-secret"\nca_file = "ca.pem"\n'
+    done >>"$here/handshakes.toml"
 }
 start() { # name, program…
     name=$1
@@ -205,7 +236,7 @@ uri = \"ic://default:a-key-of-one-test@$(address tried)\"
     start client "$helper" || return 0
     client=$pid
     until_true "it does not hear a native client" host_is tried client up || return 0
-    idle=$(memory "$tried" VmRSS)
+    idle="$(memory "$tried" VmRSS) KB ($(memory "$tried" RssAnon) its own, the rest its file)"
     "$@" simulate offline -c "$here/tried.toml" >"$here/simulate.log" 2>&1 || { fail "simulate"; return; }
     until_true "no signed alert over HTTP" says "$here/bot.log" "^/${file##*/} signed" || return 0
     if [ $tls = yes ]; then
@@ -214,8 +245,17 @@ uri = \"ic://default:a-key-of-one-test@$(address tried)\"
     else
         echo "  signed alert over HTTP: fine"
     fi
-    [ $# -gt 1 ] || echo "  memory: $idle KB with a server, a client and its channels;" \
+    [ $# -gt 1 ] || echo "  memory: $idle with a server, a client and its channels;" \
         "$(memory "$tried" VmRSS) KB after the alerts, $(memory "$tried" VmHWM) KB at most, $(memory "$tried" VmSize) KB virtual"
+    if [ $tls = yes ]; then
+        # shellcheck disable=SC2086
+        handshakes $others
+        "$@" test -c "$here/handshakes.toml" >"$here/handshakes.log" 2>&1 || { fail "other certificates"; return; }
+        handshakes "$forged"
+        ! "$@" test -c "$here/handshakes.toml" >"$here/handshakes.log" 2>&1 || { fail "a forged certificate"; return; }
+        says "$here/handshakes.log" "unknown issuer" || { fail "refusal of a forged certificate"; return; }
+        echo "  certificates with RSA, P-256, P-384 and Ed25519; keys by X25519, P-256 and P-384; TLS 1.2 and 1.3: fine"
+    fi
     stop "$client" || return 0
     until_true "it does not hear the client's goodbye" host_is tried client stopped || return 0
     stop "$tried" || return 0
