@@ -16,7 +16,10 @@ pub mod fetch;
 pub mod resolve;
 
 pub mod keepalive;
+#[cfg(feature = "probes")]
 pub mod probe;
+pub mod readings;
+#[cfg(feature = "probes")]
 pub mod resource;
 pub mod spot;
 

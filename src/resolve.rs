@@ -5,6 +5,8 @@
 //! and alerts to hosts that were reached yesterday.
 
 mod anew;
+pub mod passive;
+pub mod streak;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,8 +16,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::clock::{self, Tick};
-use crate::probe::passive::Passive;
 use crate::run::threads::{HTTP_STACK, lock, spawn};
+use passive::Passive;
 
 /// A caller waits no longer than this for a name.
 pub const WAIT: Duration = Duration::from_secs(1);

@@ -1,5 +1,6 @@
 //! What probes see of real sockets and programs, also of those that misbehave.
 
+#![cfg(feature = "probes")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

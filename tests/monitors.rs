@@ -227,7 +227,9 @@ fn shown(monitor: ClientStatus) -> (Value, String) {
         queue: None,
         agents: Vec::new(),
         monitors: vec![monitor],
+        #[cfg(feature = "probes")]
         probes: Vec::new(),
+        #[cfg(feature = "probes")]
         resources: Vec::new(),
         desk: DeskStatus::default(),
     };

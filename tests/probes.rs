@@ -1,5 +1,6 @@
 //! Probes and pings of the real daemon: what is told, what explains what, and what survives a restart.
 
+#![cfg(feature = "probes")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

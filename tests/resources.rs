@@ -1,5 +1,6 @@
 //! Resources: what this machine is short of, what hosts are short of, and a disk that is full.
 
+#![cfg(feature = "probes")]
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
 mod common;

@@ -5,7 +5,6 @@ use std::fs;
 use rustix::process::{getegid, geteuid, getuid};
 
 use crate::config::plan::{Act, Plan, RunPlan};
-use crate::probe::what::What;
 
 /// Bits of CAP_SETGID and CAP_SETUID (`linux/capability.h`).
 const NEEDED: u64 = 1 << 6 | 1 << 7;
@@ -20,8 +19,9 @@ pub fn check(plan: &Plan) -> Result<(), String> {
             permits("callback ", &callback.name, run)?;
         }
     }
+    #[cfg(feature = "probes")]
     for probe in &plan.probes {
-        if let What::Run(run) = &probe.what {
+        if let crate::probe::what::What::Run(run) = &probe.what {
             permits("probe ", &probe.name, run)?;
         }
     }

@@ -4,6 +4,7 @@
 mod http;
 #[cfg(feature = "jobs")]
 mod jobs;
+#[cfg(feature = "probes")]
 mod probe;
 
 use std::path::Path;
@@ -14,8 +15,6 @@ use crate::cli::{mutter, say};
 use crate::clock::{self, Now};
 use crate::config::plan::{Act, Auth, Language, Plan, ServerPlan};
 use crate::config::units::show_span;
-use crate::probe::look::icmp;
-use crate::probe::what::What;
 #[cfg(feature = "jobs")]
 use crate::zone::Zone;
 
@@ -33,9 +32,8 @@ pub fn warnings(plan: &Plan) {
     for warning in &plan.warnings {
         mutter(&["warning: ", warning]);
     }
-    if plan.probes.iter().any(|probe| matches!(probe.what, What::Icmp { .. })) && icmp::nobody_may() {
-        mutter(&["warning: probe.icmp: ", icmp::NOT_ALLOWED]);
-    }
+    #[cfg(feature = "probes")]
+    probe::warnings(plan);
 }
 
 /// What would run, line by line, without a secret.
@@ -108,6 +106,7 @@ fn summary(file: &str, plan: &Plan, now: &Now) -> String {
     }
     #[cfg(feature = "status")]
     http::http(plan, &mut line);
+    #[cfg(feature = "probes")]
     probe::probes(plan, &mut line);
     line("state    ", &[&plan.state_dir.to_string_lossy()]);
     line("control  ", &[&plan.control.to_string_lossy()]);

@@ -25,7 +25,9 @@ mod http;
 #[cfg(feature = "jobs")]
 mod job;
 mod keepalive;
+#[cfg(feature = "probes")]
 mod probe;
+#[cfg(feature = "probes")]
 mod resource;
 mod window;
 
@@ -64,6 +66,15 @@ const MAX_SOCKET_PATH: usize = 107;
 const SOCKET: &str = "control.sock";
 /// Shortest and longest `interval`.
 const INTERVAL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3600));
+
+/// Sections that only a feature can read, the feature, and whether it is there.
+const FEATURES: [(&str, &str, bool); 5] = [
+    ("agent", "jobs", cfg!(feature = "jobs")),
+    ("job", "jobs", cfg!(feature = "jobs")),
+    ("probe", "probes", cfg!(feature = "probes")),
+    ("resource", "probes", cfg!(feature = "probes")),
+    ("http", "status", cfg!(feature = "status")),
+];
 
 /// Entries of `countdown`.
 const MAX_COUNTDOWN: usize = 4;
@@ -218,18 +229,15 @@ fn whole(mut root: Table<'_>) -> Plan {
     let agent = agent::agent(&mut root, &beats.clients);
     #[cfg(feature = "jobs")]
     let jobs = job::jobs(&mut root, beats.server.as_ref());
+    #[cfg(feature = "probes")]
     let probes = probe::probes(&mut root, beats.server.is_some());
+    #[cfg(feature = "probes")]
     let resource = resource::resource(&mut root);
     #[cfg(feature = "status")]
     let http = http::http(&mut root);
-    #[cfg(not(feature = "status"))]
-    if let Some(item) = root.get("http") {
-        item.bad::<()>("needs the feature \"status\", which this binary was built without");
-    }
-    #[cfg(not(feature = "jobs"))]
-    for key in ["agent", "job"] {
-        if let Some(item) = root.get(key) {
-            item.bad::<()>("needs the feature \"jobs\", which this binary was built without");
+    for (key, feature, built) in FEATURES {
+        if !built && let Some(item) = root.get(key) {
+            item.bad::<()>(&["needs the feature \"", feature, "\", which this binary was built without"].concat());
         }
     }
     root.finish();
@@ -248,7 +256,9 @@ fn whole(mut root: Table<'_>) -> Plan {
         agent,
         #[cfg(feature = "jobs")]
         jobs,
+        #[cfg(feature = "probes")]
         probes,
+        #[cfg(feature = "probes")]
         resource,
         #[cfg(feature = "status")]
         http,

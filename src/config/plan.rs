@@ -49,8 +49,10 @@ pub struct Plan {
     #[cfg(feature = "jobs")]
     pub jobs: Vec<crate::jobs::JobPlan>,
     /// What is looked at, in the order of the file.
+    #[cfg(feature = "probes")]
     pub probes: Vec<Arc<crate::probe::ProbePlan>>,
     /// What this machine, and as a server every host, may not run short of.
+    #[cfg(feature = "probes")]
     pub resource: Option<crate::resource::ResourcePlan>,
     /// The HTTP listener.
     #[cfg(feature = "status")]
@@ -82,6 +84,7 @@ impl Plan {
         if self.http.is_some() {
             return None;
         }
+        #[cfg(feature = "probes")]
         if !self.probes.is_empty() || self.resource.is_some() {
             return None;
         }

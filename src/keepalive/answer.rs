@@ -14,7 +14,7 @@ use crate::keepalive::uri::encode_userinfo;
 use crate::keepalive::v1::{self, KeyCheck, NoMessage};
 use crate::keepalive::wire::{self, First, Hint, Keys, LINE_1, LINE_3};
 use crate::keepalive::work::{Beat, Done, Giver, Orders, Says};
-use crate::resource::Readings;
+use crate::readings::Readings;
 use crate::secret::Secret;
 
 /// From the acceptance of a connection to its end.

@@ -6,7 +6,7 @@ use crate::clock::millis;
 use crate::event::{Field, Id, Kind, Severity};
 use crate::json::{Writer, decimal};
 use crate::keepalive::leaf::{Leaf, Slot, fields, fill, walk};
-use crate::resource::Readings;
+use crate::readings::Readings;
 
 /// Notices carried by one beat.
 pub const MAX_NOTICES: usize = 8;

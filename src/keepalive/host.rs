@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::{Tick, millis};
 use crate::event::{Field, Id, Kind, Severity};
 use crate::keepalive::flapping::Flapping;
-use crate::resource::Readings;
+use crate::readings::Readings;
 pub use saved::{Damaged, Frame, Record, Shard};
 
 /// Where a host stands.

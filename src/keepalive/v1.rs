@@ -8,7 +8,7 @@ use hmac::Mac as _;
 use crate::json::Writer;
 use crate::keepalive::leaf::{Slot, fields, fill, walk};
 use crate::keepalive::wire::{HmacSha256, hmac};
-use crate::resource;
+use crate::readings;
 use crate::secret::Secret;
 
 /// Most bytes of a message without its LF. That many bytes without an LF are a message too.
@@ -63,7 +63,7 @@ pub fn read_message(line: &[u8]) -> Result<Message, NoMessage> {
 }
 
 fn note(msg: Option<String>) -> String {
-    resource::note(&msg.filter(|msg| msg != ALIVE).unwrap_or_default())
+    readings::note(&msg.filter(|msg| msg != ALIVE).unwrap_or_default())
 }
 
 /// The server's answer to a beat that counts. It ends with the connection, not with an LF.

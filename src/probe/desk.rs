@@ -15,9 +15,10 @@ use crate::keepalive::carry::Carry;
 use crate::keepalive::host::{Host, Standing as Stands};
 use crate::probe::book::{Above, Book, Look, Pinged, Setting, World};
 use crate::probe::look::{Outcome, Tools, look};
-use crate::probe::{ProbePlan, STATE_NAME, Standing};
+use crate::probe::{ProbePlan, Standing};
 use crate::resolve::{Resolver, WAIT};
 use crate::run::board::Board;
+use crate::run::parts::PROBES_STATE;
 use crate::run::threads::{Bell, HTTP_STACK, Stop, lock, spawn};
 
 /// The suspended time of a machine ends no wait, so a wait is cut into pieces of this length.
@@ -142,7 +143,7 @@ impl Shared {
 
     fn tell(&self) {
         let post = &mut |event: Option<Event>, json: String| {
-            let after = After::Small { name: STATE_NAME.to_owned(), json };
+            let after = After::Small { name: PROBES_STATE.to_owned(), json };
             self.parts.board.post(event, after)
         };
         let events = lock(&self.book).tell(&clock::now(), post);

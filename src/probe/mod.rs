@@ -3,9 +3,7 @@
 pub mod book;
 pub mod desk;
 pub mod look;
-pub mod passive;
 pub mod schedule;
-pub mod streak;
 pub mod watch;
 pub mod what;
 
@@ -13,9 +11,6 @@ use std::time::Duration;
 
 use crate::clock::Tick;
 use crate::event::Severity;
-
-/// Name of the small state.
-pub const STATE_NAME: &str = "probes";
 
 /// One `[[probe]]`.
 #[derive(Clone, PartialEq, Eq, Debug)]

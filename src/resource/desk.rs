@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::book::{Book, Source, limited};
 use super::gauge::Gauge;
 use super::what::{What, values};
-use super::{ResourcePlan, STATE_NAME, Standing};
+use super::{ResourcePlan, Standing};
 use crate::alert::pending::After;
 use crate::alert::route::glob_matches;
 use crate::clock;
@@ -18,6 +18,7 @@ use crate::keepalive::host::{self, Host};
 use crate::keepalive::hosts::SHARDS;
 use crate::keepalive::rules::Rules;
 use crate::run::board::Board;
+use crate::run::parts::RESOURCES_STATE;
 use crate::run::threads::{Bell, SMALL_STACK, Stop, lock, spawn};
 
 /// Without anything to look at the thread waits for so long, or until it is rung.
@@ -60,7 +61,8 @@ pub struct Desk {
     parts: Parts,
 }
 
-/// Starts the thread. `saved` is the state saved last under [`STATE_NAME`], of which `delivered` were taken by a channel.
+/// Starts the thread. `saved` is the state saved last under [`RESOURCES_STATE`], of which `delivered` were taken by a
+/// channel.
 ///
 /// # Errors
 /// When the system has no room for a thread.
@@ -177,7 +179,7 @@ impl Desk {
                 book.hold(&due);
                 continue;
             }
-            let after = After::Small { name: STATE_NAME.to_owned(), json };
+            let after = After::Small { name: RESOURCES_STATE.to_owned(), json };
             let posted = state.pending.push(Some(event), after).is_some();
             drop(state);
             self.parts.board.wake();

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rustix::fs::{StatVfsMountFlags, stat, statvfs};
 
 use crate::clock::{self, Tick, millis};
+use crate::readings::{MAX_PLACE, Readings};
 use crate::resource::proc::{self, Counters};
-use crate::resource::readings::{MAX_PLACE, Readings};
 use crate::run::threads::{SMALL_STACK, lock, spawn};
 
 /// For so long readings serve without looking again.

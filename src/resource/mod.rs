@@ -4,19 +4,14 @@ pub mod book;
 pub mod desk;
 pub mod gauge;
 pub mod proc;
-pub mod readings;
 pub mod rules;
 pub mod what;
 
 use std::time::Duration;
 
 use crate::clock::Tick;
-pub use readings::{Readings, note};
 use rules::Limit;
 use what::{COUNT, What};
-
-/// Name of the small state.
-pub const STATE_NAME: &str = "resources";
 
 /// `[resource]`.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,14 +1,8 @@
 //! What the kernel says of the machine, read from the text of its files: pure. Sources: proc(5), and
 //! `Documentation/driver-api/thermal/sysfs-api.rst` of Linux. Nothing here fails: what is not there is not known.
 
-/// Highest load average that is believed, in hundredths.
-pub const MAX_LOAD: i64 = 10_000_000;
-/// Most cores that are believed.
-pub const MAX_CORES: i64 = 65_536;
-/// Temperatures that are believed, in tenths of a degree Celsius: sensors that are not there say -273 or 255.
-pub const TEMPERATURES: (i64, i64) = (-600, 2000);
-/// Most network errors that are believed, in hundredths per second.
-pub const MAX_ERRORS: i64 = 100_000_000;
+use crate::readings::{MAX_CORES, MAX_ERRORS, MAX_LOAD, TEMPERATURES};
+
 /// Fewer ticks of the kernel's clock between two looks say nothing about the processors.
 const MIN_TICKS: u64 = 10;
 /// The longest uptime that is believed, in seconds: a hundred years.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Readings;
 use crate::json::decimal;
+use crate::readings::Readings;
 
 /// A resource. Its place in [`What::ALL`] is its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

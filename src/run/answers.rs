@@ -118,7 +118,9 @@ impl Answers {
             agents: parts.web_agents(),
             #[cfg(not(feature = "status"))]
             agents: Vec::new(),
+            #[cfg(feature = "probes")]
             probes: parts.probes(),
+            #[cfg(feature = "probes")]
             resources: parts.resources(),
             desk: lock(&self.desk).clone(),
         };

@@ -86,8 +86,8 @@ const SMALL_STATES: [&str; 12] = [
     monitors::STATE_NAME,
     history::STATE_NAME,
     crate::keepalive::pushed::STATE_NAME,
-    crate::probe::STATE_NAME,
-    crate::resource::STATE_NAME,
+    parts::PROBES_STATE,
+    parts::RESOURCES_STATE,
     parts::DAYS_STATE,
     parts::AGENTS_STATE,
 ];

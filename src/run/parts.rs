@@ -6,8 +6,10 @@ mod agents;
 mod change;
 #[cfg(feature = "status")]
 mod listen;
+#[cfg(feature = "probes")]
 mod measure;
 mod poll;
+#[cfg(feature = "probes")]
 mod probe;
 mod signs;
 #[cfg(feature = "jobs")]
@@ -52,8 +54,13 @@ pub const DAYS_STATE: &str = "days";
 /// See [`DAYS_STATE`].
 pub const AGENTS_STATE: &str = "agents";
 
-/// The small states that the parts own.
-const OWNED: [&str; 3] = [crate::probe::STATE_NAME, crate::resource::STATE_NAME, AGENTS_STATE];
+/// Names of the small states of the probes and of the resources.
+pub const PROBES_STATE: &str = "probes";
+/// See [`PROBES_STATE`].
+pub const RESOURCES_STATE: &str = "resources";
+
+/// The small states that the parts own. Those of a former build stay on disk for the next one.
+const OWNED: &[&str] = if cfg!(feature = "probes") { &[PROBES_STATE, RESOURCES_STATE, AGENTS_STATE] } else { &[] };
 
 /// What no reload exchanges.
 pub struct Base {
@@ -129,7 +136,9 @@ pub struct Parts {
     /// The agent and the jobs.
     #[cfg(feature = "jobs")]
     working: work::Working,
+    #[cfg(feature = "probes")]
     probing: probe::Probing,
+    #[cfg(feature = "probes")]
     measuring: measure::Measuring,
     #[cfg(feature = "status")]
     listening: listen::Listening,
@@ -153,7 +162,9 @@ impl Parts {
             left: Vec::new(),
             #[cfg(feature = "jobs")]
             working: work::Working::default(),
+            #[cfg(feature = "probes")]
             probing: probe::Probing::default(),
+            #[cfg(feature = "probes")]
             measuring: measure::Measuring::default(),
             #[cfg(feature = "status")]
             listening: listen::Listening::default(),
@@ -170,6 +181,7 @@ impl Parts {
     }
 
     /// What the last run left under `name`; only the first caller gets it.
+    #[cfg(feature = "probes")]
     fn take_left(&mut self, name: &str) -> Option<Small> {
         let at = self.left.iter().position(|(known, _)| known == name)?;
         Some(self.left.swap_remove(at).1)
@@ -206,8 +218,8 @@ impl Parts {
         }
         #[cfg(feature = "jobs")]
         threads.append(&mut self.working.close());
-        threads.append(&mut self.probing.close());
-        threads.append(&mut self.measuring.close());
+        #[cfg(feature = "probes")]
+        threads.extend(self.probing.close().into_iter().chain(self.measuring.close()));
         #[cfg(feature = "status")]
         threads.append(&mut self.listening.close());
         if let Some(polling) = self.polling.take() {
@@ -251,8 +263,8 @@ impl Parts {
         let acted = self.act(old.as_ref(), &plan, said);
         #[cfg(feature = "jobs")]
         let acted = acted.and(self.work(old.as_ref(), &plan, said));
-        let acted = acted.and(self.probe(old.as_ref(), &plan, said));
-        let acted = acted.and(self.measure(old.as_ref(), &plan, said));
+        #[cfg(feature = "probes")]
+        let acted = acted.and(self.probe(old.as_ref(), &plan, said)).and(self.measure(old.as_ref(), &plan, said));
         #[cfg(feature = "status")]
         let acted = acted.and(self.listen(old.as_ref(), &plan, said));
         let polled = self.poll(old.as_ref(), &plan, renamed, said);

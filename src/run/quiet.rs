@@ -28,16 +28,20 @@ impl Answers {
         if !name_is_valid(glob) {
             return Err([&quoted(glob), " is no name of a host"].concat());
         }
-        let (server, mut probes) = {
+        let (server, mut probes): (bool, Vec<String>) = {
             let parts = self.reloader.parts();
-            (parts.server().is_some(), parts.probes())
+            #[cfg(feature = "probes")]
+            let probes = parts.probes().into_iter().map(|probe| probe.name).collect();
+            #[cfg(not(feature = "probes"))]
+            let probes = Vec::new();
+            (parts.server().is_some(), probes)
         };
         if !server && probes.is_empty() {
             return Err("this daemon watches nobody: there is no [keepalive.server]".to_owned());
         }
         let mut known = self.hosts();
         known.retain(|(name, _)| glob_matches(glob, name));
-        probes.retain(|probe| glob_matches(glob, &probe.name));
+        probes.retain(|name| glob_matches(glob, name));
         let pattern = glob.contains(['*', '?']);
         if lasts != Lasts::UntilHealthy || !pattern {
             let note = match known.len() + probes.len() {

@@ -27,11 +27,13 @@ use crate::run::board::Board;
 use crate::run::load::Loaded;
 #[cfg(feature = "status")]
 use crate::run::parts::DAYS_STATE;
+#[cfg(feature = "probes")]
+use crate::run::parts::{PROBES_STATE, RESOURCES_STATE};
 #[cfg(feature = "status")]
 use crate::run::threads::lock;
+use crate::spot;
 #[cfg(feature = "status")]
 use crate::zone::Zone;
-use crate::{probe, resource, spot};
 
 /// How long after an event the start of its callbacks is made up for, if the daemon ended in between.
 const FRESH: Duration = Duration::from_secs(300);
@@ -106,8 +108,14 @@ pub fn spot(loaded: &Loaded, now: &Now) -> (Option<String>, Vec<Id>) {
     let saved = |name| loaded.small(name).map(|small| small.json.clone());
     let notices = saved(spot::STATE_NAME);
     let mut delivered = notices.as_deref().map(spot::tracker::standing).unwrap_or_default();
-    delivered.extend(loaded.json(probe::STATE_NAME).iter().flat_map(probe::book::ids));
-    delivered.extend(saved(resource::STATE_NAME).iter().flat_map(|saved| resource::book::begun(saved, now)));
+    #[cfg(not(feature = "probes"))]
+    let _ = now;
+    #[cfg(feature = "probes")]
+    {
+        delivered.extend(loaded.json(PROBES_STATE).iter().flat_map(crate::probe::book::ids));
+        let resources = saved(RESOURCES_STATE);
+        delivered.extend(resources.iter().flat_map(|saved| crate::resource::book::begun(saved, now)));
+    }
     delivered.retain(|id| {
         let waits = loaded.outbox.records.iter().any(|record| record.event.id == *id);
         !waits && loaded.outbox.finished.contains(*id)

@@ -24,8 +24,10 @@ mod agents;
 mod callback;
 pub mod host;
 mod jobs;
+#[cfg(feature = "probes")]
 mod probe;
 mod queue;
+#[cfg(feature = "probes")]
 mod resource;
 mod web;
 
@@ -70,8 +72,10 @@ pub struct Status<'a> {
     /// The agents that ask over HTTP.
     pub agents: Vec<WebAgent>,
     /// What is looked at.
+    #[cfg(feature = "probes")]
     pub probes: Vec<crate::probe::Standing>,
     /// What this machine and the hosts have of each resource that is watched.
+    #[cfg(feature = "probes")]
     pub resources: Vec<crate::resource::Standing>,
     /// Alert channels and the outbox.
     pub desk: DeskStatus,
@@ -80,6 +84,10 @@ pub struct Status<'a> {
 impl Status<'_> {
     /// Nothing is down, broken or standing.
     pub fn well(&self) -> bool {
+        #[cfg(feature = "probes")]
+        if self.is_failing() {
+            return false;
+        }
         self.hosts.iter().all(|(_, host)| host.standing != Standing::Offline)
             && self.server.iter().flatten().chain(&self.web).all(|port| port.error.is_none())
             && self.spot.as_ref().is_none_or(|spot| spot_words(&spot.state).1)
@@ -88,8 +96,6 @@ impl Status<'_> {
             && self.monitors.iter().all(|monitor| monitor.failures == 0)
             && self.desk.channels.iter().all(|channel| channel_words(channel).1.is_none())
             && self.desk.unwritable.is_none()
-            && self.probes.iter().all(|probe| probe.state != crate::probe::State::Down)
-            && self.resources.iter().all(|resource| resource.state != crate::resource::State::High)
     }
 
     /// Hosts in trouble first, then by name.
@@ -213,8 +219,11 @@ impl Status<'_> {
         }
         out.close(']');
         self.callbacks_json(&mut out);
-        self.probes_json(&mut out);
-        self.resources_json(&mut out);
+        #[cfg(feature = "probes")]
+        {
+            self.probes_json(&mut out);
+            self.resources_json(&mut out);
+        }
         self.jobs_json(&mut out);
         self.queue_json(&mut out);
         self.agents_json(&mut out);
@@ -305,8 +314,11 @@ impl Status<'_> {
         }
         rows.columns(&mut text);
         self.callbacks_table(&mut text);
-        self.probes_table(&mut text);
-        self.resources_table(&mut text);
+        #[cfg(feature = "probes")]
+        {
+            self.probes_table(&mut text);
+            self.resources_table(&mut text);
+        }
         self.agents_table(&mut text);
         if self.server.is_some() {
             text.push('\n');

@@ -419,6 +419,18 @@ fn https_needs_its_feature() {
     );
 }
 
+#[cfg(not(feature = "probes"))]
+#[test]
+fn probes_and_resources_need_their_feature() {
+    assert_eq!(
+        lines("[resource]\nmemory = 90\n[[probe]]\n"),
+        [
+            "c.toml:1: resource: needs the feature \"probes\", which this binary was built without",
+            "c.toml:3: probe: needs the feature \"probes\", which this binary was built without"
+        ]
+    );
+}
+
 #[cfg(not(feature = "jobs"))]
 #[test]
 fn jobs_need_their_feature() {

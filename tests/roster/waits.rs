@@ -5,7 +5,7 @@ use std::time::Duration;
 use interrupt_callback::event::{Fact, Field, Kind};
 use interrupt_callback::keepalive::beat::{Data, Report};
 use interrupt_callback::keepalive::rules::Rules;
-use interrupt_callback::resource::Readings;
+use interrupt_callback::readings::Readings;
 
 use crate::world::*;
 

@@ -1,9 +1,19 @@
 //! What `check` says of probes, pings and resources.
 
+use crate::cli::mutter;
 use crate::config::plan::Plan;
 use crate::config::units::show_span;
+use crate::probe::look::icmp;
+use crate::probe::what::What as Looked;
 use crate::resource::ResourcePlan;
 use crate::resource::what::What;
+
+/// Writes to standard error what probes cannot do here.
+pub fn warnings(plan: &Plan) {
+    if plan.probes.iter().any(|probe| matches!(probe.what, Looked::Icmp { .. })) && icmp::nobody_may() {
+        mutter(&["warning: probe.icmp: ", icmp::NOT_ALLOWED]);
+    }
+}
 
 /// A line for each.
 pub fn probes(plan: &Plan, line: &mut dyn FnMut(&str, &[&str])) {

@@ -11,7 +11,7 @@ use crate::keepalive::heard::{Granted, Heard, Note, Refusal, name_is_valid};
 use crate::keepalive::host::{Carried, Cause, Host, Standing, fnv};
 use crate::keepalive::presence::{self, Life};
 use crate::keepalive::told;
-use crate::resource::Readings;
+use crate::readings::Readings;
 
 /// Announced periods that make sense, in milliseconds: 0.1 s to a day.
 const PERIODS: std::ops::RangeInclusive<u32> = 100..=86_400_000;

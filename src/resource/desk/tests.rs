@@ -8,8 +8,9 @@ use crate::clock::Now;
 use crate::event::{Event, Fact, Field, Kind};
 use crate::keepalive::beat::{Ev, Report};
 use crate::keepalive::heard::Heard;
+use crate::readings::Readings;
 use crate::resource::rules::Limit;
-use crate::resource::{Readings, State as Judgement, book};
+use crate::resource::{State as Judgement, book};
 use crate::run::board::State;
 use crate::run::state::testing::Folder;
 

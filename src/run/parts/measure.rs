@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use super::Parts;
+use super::{Parts, RESOURCES_STATE};
 use crate::config::plan::Plan;
+use crate::resource::Standing;
 use crate::resource::desk::{self, Desk, Setting};
-use crate::resource::{STATE_NAME, Standing};
 use crate::run::parts::change::say;
 
 /// What runs: once started it stays, so that what was told is not forgotten.
@@ -46,7 +46,7 @@ impl Parts {
             desk.reload(setting);
             return Ok(());
         }
-        let saved = self.left.iter().find(|(name, _)| name == STATE_NAME).map(|(_, small)| &*small.json);
+        let saved = self.left.iter().find(|(name, _)| name == RESOURCES_STATE).map(|(_, small)| &*small.json);
         // What stands is ended even if nothing is watched any more.
         let stands = saved.is_some_and(|saved| saved.contains("\"id\""));
         let Some(gauge) = self.run.gauge().filter(|_| new.resource.is_some() || stands) else {
@@ -60,7 +60,7 @@ impl Parts {
         };
         let (desk, thread) = desk::start(setting, saved, &self.base.delivered, parts)?;
         (self.measuring.desk, self.measuring.thread) = (Some(desk), Some(thread));
-        let _ = self.take_left(STATE_NAME);
+        let _ = self.take_left(RESOURCES_STATE);
         Ok(())
     }
 }

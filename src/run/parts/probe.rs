@@ -4,11 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use super::Parts;
+use super::{PROBES_STATE, Parts};
 use crate::config::plan::Plan;
 use crate::probe::book::Setting;
 use crate::probe::desk::{self, Desk};
-use crate::probe::{PingRule, STATE_NAME, Standing};
+use crate::probe::{PingRule, Standing};
 use crate::run::load::Small;
 use crate::run::parts::change::say;
 
@@ -67,7 +67,7 @@ impl Parts {
             desk.reload(&setting, new.tells());
             return Ok(());
         }
-        if let Some(left) = self.take_left(STATE_NAME) {
+        if let Some(left) = self.take_left(PROBES_STATE) {
             self.probing.left = Some(left);
         }
         let left = self.probing.left.as_ref().map(|small| &*small.json);

@@ -7,6 +7,12 @@ use crate::probe::State;
 use crate::run::table::Rows;
 
 impl Status<'_> {
+    /// A probe is down, or a resource is high.
+    pub(super) fn is_failing(&self) -> bool {
+        self.probes.iter().any(|probe| probe.state == State::Down)
+            || self.resources.iter().any(|resource| resource.state == crate::resource::State::High)
+    }
+
     pub(super) fn probes_json(&self, out: &mut Writer) {
         out.key("probes").open('[');
         for probe in &self.probes {

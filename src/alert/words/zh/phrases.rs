@@ -4,6 +4,7 @@
 use crate::agent::allow;
 use crate::callback::result;
 use crate::fetch::{FetchError as E, TlsError as T};
+#[cfg(feature = "probes")]
 use crate::probe::look::{icmp, process};
 use crate::run::starts;
 use crate::spot::{alicloud, aws, azure, google, huawei, service, tencent, tracker, volcengine};
@@ -308,7 +309,9 @@ pub(super) static PHRASES: &[(&str, &str)] = &[
     ("the answer does not fit into a packet", "应答超出一个 UDP 包"),
     ("the answer is damaged", "应答已损坏"),
     ("unexpected addresses {}", "意外的地址 {}"),
+    #[cfg(feature = "probes")]
     (icmp::NOT_ALLOWED, "本机不允许 ping：可设置 sysctl net.ipv4.ping_group_range=\"0 2147483647\""),
+    #[cfg(feature = "probes")]
     (process::HIDDEN, "本机对守护进程隐藏其他进程：可在其 systemd 单元中设 ProtectProc=default，或用 hidepid=0"),
     ("this host stood still meanwhile", "其间本机停顿"),
     ("the certificate cannot be read", "无法读取证书"),

@@ -1,6 +1,5 @@
 //! What a host says of itself in its beats.
 
-use super::proc;
 use crate::alert::clean::{clean, cut};
 use crate::event::{Event, Fact, Field};
 use crate::json::{Writer, decimal};
@@ -10,6 +9,14 @@ use crate::keepalive::leaf::Leaf;
 pub const MAX_NOTE: usize = 200;
 /// Bytes of the folder of a disk.
 pub const MAX_PLACE: usize = 64;
+/// Highest load average that is believed, in hundredths.
+pub const MAX_LOAD: i64 = 10_000_000;
+/// Most cores that are believed.
+pub const MAX_CORES: i64 = 65_536;
+/// Temperatures that are believed, in tenths of a degree Celsius: sensors that are not there say -273 or 255.
+pub const TEMPERATURES: (i64, i64) = (-600, 2000);
+/// Most network errors that are believed, in hundredths per second.
+pub const MAX_ERRORS: i64 = 100_000_000;
 
 /// What a host says of itself in its beats. What it cannot know is left out.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -133,17 +140,17 @@ impl Readings {
         };
         let count = |unit, least, most| within(unit, least, most).and_then(|number| u32::try_from(number).ok());
         match path {
-            "res/load" => self.load = count(10, 0, proc::MAX_LOAD),
-            "res/cores" => self.cores = count(1000, 1, proc::MAX_CORES),
+            "res/load" => self.load = count(10, 0, MAX_LOAD),
+            "res/cores" => self.cores = count(1000, 1, MAX_CORES),
             "res/mem" => self.memory = count(1000, 0, 100),
             "res/disk" => self.disk = count(1000, 0, 100),
             "res/cpu" => self.cpu = count(1000, 0, 100),
             "res/swap" => self.swap = count(1000, 0, 100),
             "res/inodes" => self.inodes = count(1000, 0, 100),
             "res/fds" => self.fds = count(1000, 0, 100),
-            "res/neterr" => self.errors = count(10, 0, proc::MAX_ERRORS),
+            "res/neterr" => self.errors = count(10, 0, MAX_ERRORS),
             "res/temp" => {
-                let (least, most) = proc::TEMPERATURES;
+                let (least, most) = TEMPERATURES;
                 self.temperature = within(100, least, most).and_then(|number| i32::try_from(number).ok());
             }
             _ => {}

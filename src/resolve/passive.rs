@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Tick;
 use crate::order::order;
-use crate::probe::streak::{PASSIVE, State, Streak};
+use crate::resolve::streak::{PASSIVE, State, Streak};
 
 /// Addresses that are remembered; the one unused for longest goes.
 const MAX_ADDRESSES: usize = 256;
