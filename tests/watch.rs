@@ -1,5 +1,6 @@
 //! `status --watch`, as a terminal and as a pipe see it.
 
+#![cfg(feature = "probes")]
 #![allow(clippy::disallowed_methods, reason = "tests start threads, read clocks and dial")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -12,6 +12,7 @@ pub mod samples;
 pub mod send;
 pub mod spot;
 pub mod test;
+#[cfg(feature = "probes")]
 pub mod watch;
 
 use std::io::{Read, Write};
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
     let asked = if command == Command::Run { crate::run::hear_early() } else { Arc::default() };
     let ask = |request: &str, nobody: u8| remote::run(&source, &env, request, nobody);
     match &command {
+        #[cfg(feature = "probes")]
         Command::Status { watch: Some(every), .. } => return watch::run(&source, &env, *every),
         Command::Status { json, .. } => return ask(if *json { "status json" } else { "status" }, EXIT_NO_DAEMON),
         Command::Simulate(kind) => return ask(&["simulate ", kind.name()].concat(), EXIT_FAILURE),

@@ -47,9 +47,13 @@ fn commands() {
             Command::Send(loud(120, &["a", "b"]))
         }),
         ("status", None, Command::Status { json: false, watch: None }),
+        #[cfg(feature = "probes")]
         ("status --watch", None, Command::Status { json: false, watch: Some(Duration::from_secs(2)) }),
+        #[cfg(feature = "probes")]
         ("--watch status", None, Command::Status { json: false, watch: Some(Duration::from_secs(2)) }),
+        #[cfg(feature = "probes")]
         ("status --watch 5", None, Command::Status { json: false, watch: Some(Duration::from_secs(5)) }),
+        #[cfg(feature = "probes")]
         ("status --watch=1m", None, Command::Status { json: false, watch: Some(Duration::from_secs(60)) }),
         ("--json status", None, Command::Status { json: true, watch: None }),
         ("simulate interrupt", None, Command::Simulate(Kind::Interrupt)),

@@ -88,6 +88,9 @@ pub(super) fn lasts(words: &Words) -> Result<Lasts, UsageError> {
 /// `--watch`, whose value may also be the next word, and may be left out.
 pub(super) fn watch(operands: &mut Vec<String>, words: &Words) -> Result<Option<Duration>, UsageError> {
     let Some(value) = &words.watch else { return Ok(None) };
+    if !cfg!(feature = "probes") {
+        return Err(UsageError("--watch needs the feature \"probes\", which this binary was built without".to_owned()));
+    }
     if words.json {
         return Err(UsageError("--watch and --json do not go together".to_owned()));
     }
