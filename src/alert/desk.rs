@@ -240,7 +240,7 @@ impl Desk {
         if !failed {
             self.disk_fails(&now);
         }
-        self.board.lock().pending.settled = self.outbox.settled_seq();
+        self.saver.settle(&self.outbox, &self.board);
         self.offer(&now);
         self.look_at_the_channels();
         self.show(&now);

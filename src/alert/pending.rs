@@ -89,6 +89,10 @@ pub struct Pending {
     /// Up to this number all changes are done with, or on disk. Whoever has no state to save with a change waits for it
     /// before it saves that the change is told.
     pub settled: u64,
+    /// The last change whose state of the probes is on disk.
+    pub kept: u64,
+    /// Somebody waits for that of this change.
+    pub wanted: u64,
     last: u64,
     queue: VecDeque<Change>,
     overheard: Vec<Event>,

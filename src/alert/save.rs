@@ -1,11 +1,14 @@
 //! What the desk has written to disk, in which order, and what happens when the disk fails.
 
+mod kept;
+
 use std::mem::take;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
 use crate::alert::Parcel;
 use crate::alert::outbox::{DISK_FIRST, Outbox};
+use crate::alert::save::kept::Kept;
 use crate::clock::{self, Now, Tick};
 use crate::event::{Id, Kind, Moment};
 use crate::run::board::Board;
@@ -95,6 +98,7 @@ pub struct Saver {
     /// Small states by name.
     small: Vec<(String, Small)>,
     small_dirty: bool,
+    kept: Kept,
     /// What is remembered of the channels changed.
     pub channels_dirty: bool,
     marks: Vec<WaitingMark>,
@@ -116,6 +120,7 @@ impl Saver {
             more_shards: false,
             small: Vec::new(),
             small_dirty: false,
+            kept: Kept::default(),
             channels_dirty: false,
             marks: Vec::new(),
             removals: Vec::new(),
@@ -207,6 +212,7 @@ impl Saver {
         flight.parts.marked.iter().for_each(Bell::ring);
         match result {
             Ok(()) => {
+                self.kept.ended(true);
                 self.again = now.tick;
                 self.failure.take()
             }
@@ -231,6 +237,7 @@ impl Saver {
     }
 
     fn put_back(&mut self, parts: Parts, outbox: &mut Outbox, board: &Board) {
+        self.kept.ended(false);
         outbox.digests_dirty |= parts.files & DIGESTS != 0;
         outbox.incidents.dirty |= parts.files & INCIDENTS != 0;
         outbox.finished.dirty |= parts.files & FINISHED != 0;
@@ -264,7 +271,7 @@ impl Saver {
         if self.again > now.tick {
             return Some(self.again);
         }
-        let state = self.state_is_dirty(outbox).then(|| self.state_at.map_or(now.tick, |at| at + STATE_EVERY));
+        let state = self.state_is_dirty(outbox).then(|| self.state_at.map_or(now.tick, |at| at + self.kept.pause()));
         earliest(state, outbox.next_write())
     }
 
@@ -301,7 +308,7 @@ impl Saver {
         let fresh = outbox.has_new();
         let mut parts = Parts::default();
         let mut jobs = self.events(outbox, &mut parts, all, now);
-        let pause_over = self.state_at.is_none_or(|at| now.tick >= at + STATE_EVERY);
+        let pause_over = self.state_at.is_none_or(|at| now.tick >= at + self.kept.pause());
         if fresh || all || pause_over || self.more_shards {
             let before = jobs.len();
             self.state(outbox, board, channels, &mut parts, &mut jobs);
@@ -374,6 +381,7 @@ impl Saver {
                 if small.seq > saved_seq {
                     self.small_dirty = true;
                 } else {
+                    self.kept.goes(name, small.seq);
                     jobs.push(put(&small_name(name), small.to_json(), true));
                 }
             }

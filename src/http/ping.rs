@@ -7,6 +7,8 @@ use crate::probe::book::Pinged;
 
 /// Bytes of a body that are kept for the message.
 const MAX_BODY: usize = 1024;
+/// The answer if the disk fails, or is slow.
+const UNSAVED: &str = "OK, but the disk has not taken it yet: a crash of the monitor would lose it\n";
 
 /// `/ping/TOKEN`, which says that all is well, and below it `/start`, `/fail` and exit codes, of which 0 is as good.
 /// `GET`, `HEAD` and `POST` are alike; the body says more.
@@ -23,10 +25,16 @@ pub fn ping(site: &Site, request: &Request<'_>) -> Response {
     };
     let text = String::from_utf8_lossy(&request.body[..request.body.len().min(MAX_BODY)]);
     let desk = site.answers().and_then(|answers| answers.reloader.parts().probe_desk());
-    match desk {
-        Some(desk) if desk.pinged(name, what, clean(text.trim(), MAX_BODY)) => Response::text(200, "OK\n"),
+    let kept = match desk {
+        Some(desk) => desk.pinged(name, what, clean(text.trim(), MAX_BODY)),
+        None => None,
+    };
+    match kept {
+        Some(true) => Response::text(200, "OK\n"),
+        // It is told all the same.
+        Some(false) => Response::text(200, UNSAVED),
         // A reload is under way.
-        _ => Response::text(503, "not now\n").with("Retry-After", "1"),
+        None => Response::text(503, "not now\n").with("Retry-After", "1"),
     }
 }
 

@@ -152,6 +152,8 @@ pub struct Book {
     left: Vec<saved::Saved>,
     /// By when it is to be saved.
     unsaved: Option<Tick>,
+    /// Somebody waits until it is saved.
+    pressing: bool,
     /// Lines for the log.
     said: Vec<String>,
     /// Probes that came up.
@@ -283,7 +285,7 @@ impl Book {
             if event.kind.phase() == Phase::Begin {
                 self.items[at].tells.push(now.tick);
             }
-            self.unsaved = None;
+            self.posted();
             events.push(event);
         }
         while let Some(incident) = self.dropped.pop() {
@@ -292,13 +294,22 @@ impl Book {
                 self.dropped.push(incident);
                 return events;
             }
-            self.unsaved = None;
+            self.posted();
             events.push(event);
         }
         if self.unsaved.is_some_and(|by| by <= now.tick) && post(None, self.json(now)) {
-            self.unsaved = None;
+            self.posted();
         }
         events
+    }
+
+    fn posted(&mut self) {
+        (self.unsaved, self.pressing) = (None, false);
+    }
+
+    /// Whether a ping said what is to be saved before it is answered, and [`Book::tell`] has not passed it on yet.
+    pub fn presses(&self) -> bool {
+        self.pressing
     }
 
     /// Saves now what would be saved later.

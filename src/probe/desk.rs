@@ -23,6 +23,10 @@ use crate::run::threads::{Bell, HTTP_STACK, Stop, lock, spawn};
 
 /// The suspended time of a machine ends no wait, so a wait is cut into pieces of this length.
 const NAP: Duration = Duration::from_secs(1);
+/// How long the answer to a ping waits until what it said is on disk; a disk that takes longer is not waited for.
+const KEPT: Duration = Duration::from_millis(1500);
+/// From one look to the next.
+const LOOK: Duration = Duration::from_millis(10);
 /// Hosts that are looked at under one lock of the roster.
 const HOSTS: usize = 256;
 
@@ -49,6 +53,8 @@ struct Shared {
     book: Mutex<Book>,
     /// A channel of this host tells its events.
     tells: AtomicBool,
+    /// The number of the last change that was passed on. It changes under the lock of the book.
+    posted: Mutex<u64>,
     bell: Bell,
 }
 
@@ -75,7 +81,8 @@ pub fn start(
         }
     }
     let (book, tells) = (Mutex::new(book), AtomicBool::new(tells));
-    let shared = Arc::new(Shared { parts, apart: Arc::default(), book, tells, bell: Bell::default() });
+    let shared =
+        Arc::new(Shared { parts, apart: Arc::default(), book, tells, posted: Mutex::default(), bell: Bell::default() });
     let inside = Arc::clone(&shared);
     let thread = spawn("probes", HTTP_STACK, move || inside.work())?;
     Ok((Arc::new(Desk(shared)), thread))
@@ -99,11 +106,16 @@ impl Desk {
         lock(&self.0.book).standings()
     }
 
-    /// A ping came for `name`; `body` is clean. False if there is none of that name.
-    pub fn pinged(&self, name: &str, ping: Pinged, body: String) -> bool {
-        let known = lock(&self.0.book).pinged(name, ping, body, tick());
+    /// A ping came for `name`; `body` is clean. `None` if there is none of that name, else whether what must survive the
+    /// end of the program does: what is lost of others is made up for by the next one.
+    pub fn pinged(&self, name: &str, ping: Pinged, body: String) -> Option<bool> {
+        let (known, presses) = {
+            let mut book = lock(&self.0.book);
+            (book.pinged(name, ping, body, tick()), book.presses())
+        };
         self.0.bell.ring();
-        known
+        // One that says the same again may come before the first is on disk.
+        known.then(|| !presses && !matches!(ping, Pinged::Failed(_)) || self.0.kept())
     }
 }
 
@@ -141,10 +153,38 @@ impl Shared {
         self.tell();
     }
 
+    /// Waits until what was said so far is on disk; `false` if that takes too long.
+    fn kept(&self) -> bool {
+        let (until, wait, mut asks) = (tick() + KEPT, Stop::default(), false);
+        loop {
+            let posted = {
+                let book = lock(&self.book);
+                (!book.presses()).then(|| *lock(&self.posted))
+            };
+            if let Some(posted) = posted {
+                let pending = &mut self.parts.board.lock().pending;
+                if pending.kept >= posted {
+                    return true;
+                }
+                asks = pending.wanted < posted;
+                pending.wanted = pending.wanted.max(posted);
+            }
+            if std::mem::take(&mut asks) {
+                self.parts.board.wake();
+            }
+            if tick() >= until {
+                return false;
+            }
+            wait.wait(LOOK);
+        }
+    }
+
     fn tell(&self) {
         let post = &mut |event: Option<Event>, json: String| {
             let after = After::Small { name: PROBES_STATE.to_owned(), json };
-            self.parts.board.post(event, after)
+            let posted = self.parts.board.lock().pending.push(event, after);
+            self.parts.board.wake();
+            posted.map(|posted| *lock(&self.posted) = posted).is_some()
         };
         let events = lock(&self.book).tell(&clock::now(), post);
         for event in &events {

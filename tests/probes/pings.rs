@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use crate::common::ask::ask;
 use crate::common::daemon::Daemon;
-use crate::common::http::FakeHttp;
+use crate::common::http::{Asked, FakeHttp};
+use crate::common::trace::failing;
 use crate::common::{SECRETS, TempDir, wait_for};
 use crate::{channel, hook, is, reload, settled, standing, told, wait_state};
 
@@ -105,4 +106,76 @@ fn who_guesses_is_held_back_and_no_token_is_logged() {
     let output = daemon.output();
     assert!(!output.contains("guess-") && output.matches("wrong token").count() == 1, "{output}");
     assert_eq!(standing(&daemon, "backup").unwrap()["state"], "unknown");
+}
+
+/// Kills the daemon as soon as it has answered, again and again: what it answered is told in the next run at the latest.
+#[test]
+fn what_is_answered_survives_a_kill() {
+    let (dir, hook) = (TempDir::new(), hook());
+    let mut config = config(&hook, DAILY);
+    // Nothing but the state keeps this one: who is silenced is not told.
+    config.push_str(&format!("[[http.ping]]\nname = \"quiet\"\ntoken = \"{}\"\n{DAILY}\n", SECRETS[2]));
+    let mut daemon = Daemon::start(dir.path(), &config);
+    daemon.ready_web();
+    assert!(daemon.ask(&["silence", "quiet"]).status.success());
+    wait_for("the silence on disk", || dir.join("state/silences.json").exists().then_some(()));
+    for round in 0..10 {
+        daemon.kill();
+        daemon = Daemon::start(dir.path(), &config);
+        let web = daemon.ready_web();
+        // Odd rounds end what even ones began.
+        let (more, kind, state) = [("/fail", "probe.down", "down"), ("", "probe.up", "up")][round % 2];
+        let quiet = format!("/ping/{}{more}", SECRETS[2]);
+        assert_eq!(ask(web, "GET", &quiet, &[], b"").text(), "OK\n");
+        daemon.kill();
+        daemon = Daemon::start(dir.path(), &config);
+        let web = daemon.ready_web();
+        assert_eq!(standing(&daemon, "quiet").unwrap()["state"], state, "round {round}");
+        assert_eq!(ping(web, "GET", more, ""), 200);
+        daemon.kill();
+        daemon = Daemon::start(dir.path(), &config);
+        daemon.ready_web();
+        assert_eq!(standing(&daemon, "backup").unwrap()["state"], state, "round {round}");
+        let told = wait_for("it to be told", || {
+            let mut ids: Vec<String> = Vec::new();
+            for message in hook.asked().iter().map(Asked::json).filter(|message| message["kind"] == kind) {
+                ids.push(message["id"].to_string());
+            }
+            ids.sort();
+            let all = ids.len();
+            ids.dedup();
+            (ids.len() > round / 2).then_some((ids.len(), all))
+        });
+        // A kill after it was delivered and before that was noted.
+        assert!(told.0 == round / 2 + 1 && told.1 <= 2 * told.0, "round {round}: {told:?}");
+    }
+    println!("{:?}", told(&hook));
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_said_in_the_answer_and_the_failure_is_told() {
+    let (dir, hook) = (TempDir::new(), hook());
+    std::fs::write(dir.join("state"), "a file where a folder should be").unwrap();
+    let mut daemon = Daemon::start(dir.path(), &config(&hook, DAILY));
+    broken(&mut daemon, &hook);
+}
+
+#[test]
+fn a_disk_that_is_full_or_hangs_is_said_in_the_answer_and_the_failure_is_told() {
+    for fault in ["fsync:error=ENOSPC", "fsync:delay_enter=20000000"] {
+        let (dir, hook) = (TempDir::new(), hook());
+        let Some(mut daemon) = failing(dir.path(), &config(&hook, DAILY), fault) else { return };
+        broken(&mut daemon, &hook);
+    }
+}
+
+fn broken(daemon: &mut Daemon, hook: &FakeHttp) {
+    let web = daemon.ready_web();
+    for (more, kind) in [("/7", "probe.down"), ("", "probe.up")] {
+        let reply = ask(web, "GET", &format!("/ping/{TOKEN}{more}"), &[], b"");
+        assert!(reply.status == 200 && reply.text().starts_with("OK, but the disk"), "{reply:?}");
+        hook.wait(1, |asked| asked.json()["kind"] == kind);
+    }
+    // Nothing is lost with the next of these.
+    assert_eq!(ping(web, "GET", "", ""), 200);
 }

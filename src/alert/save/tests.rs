@@ -86,3 +86,30 @@ fn a_small_state_comes_after_all_that_it_says_is_told() {
     }
     assert_eq!((events, books), (50, 2), "what is waited for, and with the rest of the state");
 }
+
+#[test]
+fn what_somebody_waits_for_is_written_before_its_time_and_counts_once_it_is_on_disk() {
+    let (mut saver, mut outbox, board, batches) = writing();
+    saver.stored(1, Ok(()), &mut outbox, &board, &at(0));
+    let mut say = |seq, wanted, ms, result: Result<(), String>| {
+        outbox.admit(Change { seq, event: None, after: After::Nothing }, &|_, _| true, &at(ms));
+        saver.small("probes".to_owned(), Small { seq, json: "{}".to_owned() });
+        board.lock().pending.wanted = wanted;
+        saver.settle(&outbox, &board);
+        step(&mut saver, &mut outbox, &board, ms);
+        let batch = batches.try_recv();
+        if let Ok(Parcel::Batch(batch)) = &batch {
+            saver.settle(&outbox, &board);
+            let before = board.lock().pending.kept;
+            assert!(before < seq, "{before} while {seq} is under way");
+            saver.stored(batch.number, result, &mut outbox, &board, &at(ms));
+        }
+        saver.settle(&outbox, &board);
+        (batch.is_ok(), board.lock().pending.kept)
+    };
+    assert_eq!(say(1, 0, 1000, Ok(())), (false, 0), "nobody waits");
+    assert_eq!(say(2, 2, 1000, Ok(())), (true, 2));
+    assert_eq!(say(3, 3, 1400, Ok(())), (false, 2), "not again and again");
+    assert_eq!(say(4, 3, 1500, Err("full".to_owned())), (true, 2), "it is not on disk");
+    assert_eq!(say(5, 5, 11_500, Ok(())), (true, 5));
+}

@@ -77,7 +77,7 @@ impl Book {
     pub fn pinged(&mut self, name: &str, ping: Pinged, body: String, now: Tick) -> bool {
         let found = self.items.iter().position(|item| item.name() == name && item.plan().is_none());
         let Some((at, item)) = found.and_then(|at| Some((at, self.items.get_mut(at)?))) else { return false };
-        let begun = item.ping.begun;
+        let (begun, before) = (item.ping.begun, item.ping.good);
         item.last = Some(now);
         (item.ping.body, item.ping.code, item.ping.begun) = (body, None, None);
         let state = match ping {
@@ -108,7 +108,13 @@ impl Book {
             item.turned(now);
             self.say(at);
         }
-        self.save_by(now + if turned || !often { SAVE } else { SAVE_PING });
+        // What is lost with less than this is a moment of what is waited for after a start.
+        let fresh = ping == Pinged::Good && before.is_none_or(|before| now.since(before) >= PATIENCE);
+        if turned || fresh && !often {
+            self.pressing = true;
+            self.save_by(now);
+        }
+        self.save_by(now + if often { SAVE_PING } else { SAVE });
         true
     }
 

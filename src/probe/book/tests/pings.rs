@@ -106,6 +106,29 @@ fn one_that_comes_seldom_is_remembered_though_the_power_fails_soon_after() {
 }
 
 #[test]
+fn what_must_not_be_forgotten_is_passed_on_at_once() {
+    let often = [PingRule { name: "backup".to_owned(), period: SECOND * 60, grace: SECOND * 540 }];
+    for (rule, gap, wants) in
+        [(&often, 60, false), (&often, 599, false), (&backup(), 60, false), (&backup(), 600, true)]
+    {
+        let mut play = Play::new(&[], rule);
+        let mut said = |what, wants: bool, after| {
+            ping(&mut play, what, "");
+            assert_eq!(play.book.presses(), wants, "{what:?} after {gap} s");
+            play.run(after);
+            assert!(!play.book.presses(), "it is on the board");
+        };
+        // One that is new, one that ends a failure, a failure.
+        said(Pinged::Good, true, 1);
+        said(Pinged::Failed(None), true, 1);
+        said(Pinged::Failed(None), false, 1);
+        said(Pinged::Good, true, gap);
+        said(Pinged::Good, wants, 1);
+        said(Pinged::Begun, false, 1);
+    }
+}
+
+#[test]
 fn whoever_can_ping_cannot_fill_the_channels() {
     let mut play = Play::new(&[], &backup());
     let mut told = Vec::new();
