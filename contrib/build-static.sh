@@ -81,7 +81,7 @@ prepare() { # arch, mode
         zig_flags="-target $1-linux-musleabi -mcpu=mips32r2+soft_float" ;;
     esac
     under=$(echo "$target" | tr - _)
-    eval "cc=\${CC_$under:-}"
+    eval "cc=\${CC_$under:-} given_cflags=\${CFLAGS_$under:-}"
     if [ -n "$cc" ]; then
         :
     elif [ -z "$zig_flags" ]; then
@@ -148,7 +148,7 @@ flags() { # folder of the sources, folder of the results
         printf 'PROVIDE(%s = %s);\n' \
             "${ring}p256_point_mul_base_vartime" "${ring}p256_point_mul_base" \
             "${ring}x25519_scalar_mult_adx" "${ring}x25519_scalar_mult_generic_masked" >>"$stubs/link.ld"
-        export "CFLAGS_$under=-DOPENSSL_SMALL"
+        export "CFLAGS_$under=${given_cflags:+$given_cflags }-DOPENSSL_SMALL"
         ;;
     esac
     # zig would take its own unwinder for the library of that name, so there they are objects.

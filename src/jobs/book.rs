@@ -7,6 +7,8 @@ mod heard;
 mod news;
 mod place;
 
+use std::time::Duration;
+
 use crate::clock::{Now, Tick, Wall};
 use crate::event::{Id, Moment};
 use crate::jobs::run::{Run, State, What};
@@ -67,6 +69,9 @@ pub struct Book {
 struct Agent {
     host: String,
     takes: Vec<String>,
+    /// The lease that was last granted, and until when the longest that was granted lasts: an agent keeps that.
+    lease: Duration,
+    leased: Tick,
     /// Results that it told and that are to be acknowledged once they are on disk.
     owed: Vec<Key>,
     /// Run and number of its last beat: one that was held up on its way says nothing any more.

@@ -34,6 +34,8 @@ pub struct Run {
     pub free: Moment,
     /// The host it is given to; empty while there is none.
     pub host: String,
+    /// The longest lease that its host was granted since: it is on disk before the run is offered there.
+    pub lease: Duration,
     /// Hosts that refused it.
     pub refused: Vec<String>,
     /// Somebody wants it ended.

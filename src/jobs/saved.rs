@@ -55,6 +55,9 @@ fn write_run(run: &Run, out: &mut Writer, now: &Now) {
     out.key(key).text(on).key("made").int(run.made.0).key("due").int(run.due.0).key("state").text(run.state.name());
     run.since.refreshed(now).write(out.key("since"));
     write_terms(&run.terms, out);
+    if !run.lease.is_zero() {
+        out.key("lease").int(millis(run.lease));
+    }
     if !run.refused.is_empty() {
         out.key("refused").open('[');
         for host in &run.refused {
@@ -99,6 +102,7 @@ fn read_run(value: &Value) -> Option<Run> {
         since: Moment::read(value.get("since")?)?,
         free: Moment::read(value.get("free").or(value.get("since"))?)?,
         host: text("host"),
+        lease: json::uint(value, "lease").map(Duration::from_millis).unwrap_or_default(),
         refused: refused.collect(),
         cancelled: json::flag(value, "cancelled"),
         back: json::flag(value, "back"),

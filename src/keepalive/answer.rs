@@ -263,7 +263,8 @@ fn judge(
     let says = if bound { Says::read(body) } else { None };
     let orders = match (ear.giver(), says) {
         (Some(giver), Some(says)) if report.ev == Ev::Beat => {
-            giver.heard(name, &Beat { boot: &report.boot, run: &report.run, seq: report.seq }, &says)
+            let beat = Beat { boot: &report.boot, run: &report.run, seq: report.seq, lease: granted.lease };
+            giver.heard(name, &beat, &says)
         }
         (Some(giver), None) if bound && report.ev == Ev::Beat => {
             giver.mute(name);

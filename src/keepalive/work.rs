@@ -144,6 +144,8 @@ pub struct Beat<'a> {
     pub run: &'a str,
     /// Number of the report in that run.
     pub seq: u64,
+    /// How long its work stays its own by the answer.
+    pub lease: Duration,
 }
 
 /// The agent of this host, as its heartbeat clients see it. Nothing in it waits.

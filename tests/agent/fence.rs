@@ -81,6 +81,46 @@ fn a_stopped_agent_does_not_keep_a_run_beyond_its_lease() {
     apart(&lives(&dir));
 }
 
+/// The server dies with all that it knew of leases, but for its book of jobs, and grants shorter ones from then on.
+#[test]
+#[ignore = "long: it waits for leases"]
+fn a_killed_server_with_a_lower_num_leaves_a_run_the_lease_of_before() {
+    let dir = TempDir::new();
+    let (agent, job) = ticking(&dir);
+    let mut site = Site::start(2, &job, &agent);
+    let id = site.add(&["run", "tick"]).remove(0);
+    site.wait_state(&id, &["running"]);
+    wait_for("its work", || (!lives(&dir).is_empty()).then_some(()));
+    let first = holder(&site, &id);
+    // The lease of the time when the host was last written down is over.
+    let beat = |site: &Site| {
+        let status = site.server.status();
+        let hosts = status["hosts"].as_array().unwrap();
+        hosts.iter().find(|host| host["name"] == super::site::name(first)).unwrap()["last_beat"].to_string()
+    };
+    let mut beats = vec![beat(&site)];
+    wait_for("beats", || {
+        let last = beat(&site);
+        if !beats.contains(&last) {
+            beats.push(last);
+        }
+        (beats.len() > 15).then_some(())
+    });
+    site.server.kill();
+    // The agent hangs; what it started does not.
+    site.agents[first].signal("STOP");
+    for file in ["state/beats", "run/beats"] {
+        let _ = fs::remove_file(site.dir.join("srv").join(file));
+    }
+    site.server_config = site.server_config.replace("num = 10\n", "num = 5\n");
+    site.restart_server();
+    wait_for("the other host", || (lives(&dir).len() == 2).then_some(()));
+    assert!(holder(&site, &id) != first);
+    site.agents[first].signal("CONT");
+    assert!(site.server.ask(&["job", "cancel", &id]).status.success());
+    apart(&lives(&dir));
+}
+
 #[test]
 fn what_is_fenced_ends_with_the_agent_and_moves() {
     let dir = TempDir::new();

@@ -7,7 +7,7 @@ use interrupt_callback::event::Id;
 use interrupt_callback::jobs::New;
 use interrupt_callback::jobs::run::{Run, State, Terms};
 
-use crate::world::{World, any, job};
+use crate::world::{LEASE, World, any, job};
 
 /// What one life came to.
 #[derive(Default, Debug)]
@@ -46,7 +46,11 @@ fn live(seed: u64, asks: usize, counts: &mut Counts) {
                 }
             }
             20 => world.kill_server(),
-            21..24 if world.book.is_none() => world.start_server(),
+            21..24 if world.book.is_none() => {
+                // Its configuration may have changed.
+                world.lease = LEASE / (1 + i64::try_from(world.chance(3)).unwrap());
+                world.start_server();
+            }
             n @ 24..27 => world.kill_agent(n as usize - 24),
             n @ 27..30 if world.hosts[n as usize - 27].hands.is_none() => {
                 if world.hosts[n as usize - 27].asleep {

@@ -69,6 +69,25 @@ fn a_fenced_run_moves_when_its_host_is_cut_off_and_never_overlaps() {
 }
 
 #[test]
+fn a_lease_of_before_a_crash_is_kept_by_a_server_that_grants_shorter_ones() {
+    let terms = Terms { failover: true, ..Terms::default() };
+    let mut world = World::new(3, 2, vec![job("train", any(), terms)]);
+    world.takes = (600_000, 0);
+    world.pass(2 * PERIOD);
+    world.ask(&defined("train")).unwrap();
+    world.pass(3 * PERIOD);
+    let first = world.deeds[0].host;
+    world.kill_server();
+    world.hosts[first].cut = true;
+    world.lease = LEASE / 3;
+    world.start_server();
+    world.pass(LEASE + GRACE + 4 * PERIOD);
+    assert_eq!(world.deeds.len(), 2, "{:?}", world.deeds);
+    let (old, new) = (&world.deeds[0], &world.deeds[1]);
+    assert!(old.host != new.host && old.to.unwrap() <= new.from, "{old:?} {new:?}");
+}
+
+#[test]
 fn an_announced_reclaim_moves_a_run_once_its_host_has_let_go() {
     let terms = Terms { failover: true, ..Terms::default() };
     let mut world = World::new(5, 2, vec![job("train", any(), terms)]);

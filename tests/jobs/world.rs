@@ -84,6 +84,8 @@ pub struct World {
     /// How long a process takes, and how likely it fails, in percent.
     pub takes: (i64, u64),
     pub lost_percent: u64,
+    /// What the server grants.
+    pub lease: i64,
 }
 
 /// The allow-list of every host.
@@ -135,6 +137,7 @@ impl World {
             seed: seed | 1,
             takes: (30_000, 0),
             lost_percent: 0,
+            lease: LEASE,
         };
         for n in 0..hosts {
             world.hosts.push(Host {
@@ -247,8 +250,8 @@ impl World {
         let seen = self.hosts.iter().filter_map(|host| Some((host, host.last?)));
         seen.map(|(host, last)| HostView {
             name: host.name.clone(),
-            up: self.now < last + LEASE + GRACE,
-            lease_over: Tick(last + LEASE + GRACE),
+            up: self.now < last + self.lease + GRACE,
+            lease_over: Tick(last + self.lease + GRACE),
             leaving: host.leaving,
             bound: true,
         })
@@ -358,7 +361,8 @@ impl World {
         host.last = Some(self.now);
         host.last_boot = host.boot.to_string();
         host.seq += 1;
-        let beat = Beat { boot: &host.last_boot, run: "run", seq: host.seq };
+        let lease = Duration::from_millis(self.lease.unsigned_abs());
+        let beat = Beat { boot: &host.last_boot, run: "run", seq: host.seq, lease };
         let orders = book.heard(&host.name, &beat, &says, &now);
         if self.breaks(n) {
             return;
@@ -369,7 +373,6 @@ impl World {
             claims.truncate(MAX_IDS);
             return;
         }
-        let lease = Duration::from_millis(LEASE.unsigned_abs());
         self.hosts[n].hands.as_mut().unwrap().ordered(&orders, now.tick, lease, &now);
         // The result travels in an exchange of its own.
         let Some(done) = self.hosts[n].hands.as_mut().unwrap().result(&now) else { return };

@@ -163,6 +163,7 @@ impl Book {
                 since: Moment::at(now.tick, now),
                 free: Moment::at(now.tick, now),
                 host: String::new(),
+                lease: Duration::ZERO,
                 refused: Vec::new(),
                 cancelled: false,
                 ordered: None,

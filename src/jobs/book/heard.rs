@@ -40,6 +40,7 @@ impl Book {
     pub fn heard(&mut self, host: &str, beat: &Beat<'_>, says: &Says, now: &Now) -> Orders {
         let mut orders = Orders::default();
         let boot = clean(beat.boot, MAX_BOOT);
+        self.granted(host, beat.lease, now);
         if !self.acknowledge(host, beat, says, &mut orders) {
             return orders;
         }
@@ -148,17 +149,41 @@ impl Book {
         }
     }
 
-    /// Remembers what the agent takes, and acknowledges what is on disk by now. `false`: the beat is older than one that
-    /// was heard already.
-    fn acknowledge(&mut self, host: &str, beat: &Beat<'_>, says: &Says, orders: &mut Orders) -> bool {
+    /// The place of the agent of a host.
+    fn agent(&mut self, host: &str) -> usize {
         let place = self.agents.iter().position(|agent| agent.host == host);
-        let place = place.unwrap_or_else(|| {
+        place.unwrap_or_else(|| {
             if self.agents.len() >= MAX_AGENTS {
                 self.agents.remove(0);
             }
             self.agents.push(Agent { host: host.to_owned(), ..Agent::default() });
             self.agents.len() - 1
-        });
+        })
+    }
+
+    /// A host is granted a lease. One that is longer than before is noted with what it may run under it: after a crash
+    /// the roster may not know of it, or of the host.
+    fn granted(&mut self, host: &str, lease: Duration, now: &Now) {
+        let place = self.agent(host);
+        let agent = &mut self.agents[place];
+        agent.leased = agent.leased.max(now.tick + lease);
+        let before = std::mem::replace(&mut agent.lease, lease);
+        if lease <= before {
+            return;
+        }
+        for at in 0..self.runs.len() {
+            let run = &mut *self.runs[at];
+            if run.host == host && !run.state.is_final() && run.lease < lease {
+                run.lease = lease;
+                self.touch(at);
+            }
+        }
+    }
+
+    /// Remembers what the agent takes, and acknowledges what is on disk by now. `false`: the beat is older than one that
+    /// was heard already.
+    fn acknowledge(&mut self, host: &str, beat: &Beat<'_>, says: &Says, orders: &mut Orders) -> bool {
+        let place = self.agent(host);
         let agent = &mut self.agents[place];
         if agent.beat.0 == beat.run && agent.beat.1 >= beat.seq {
             return false;

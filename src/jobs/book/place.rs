@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Book, Left, MAX_CALLS, MAX_EPOCH, takes};
+use super::{Agent, Book, Left, MAX_CALLS, MAX_EPOCH, takes};
 use crate::alert::route::glob_matches;
 use crate::clock::{Now, millis};
 use crate::event::Moment;
@@ -13,7 +13,8 @@ use crate::keepalive::work::Key;
 
 /// A run whose host is gone for good, or for so long beyond its time limit, is lost. In milliseconds.
 const LOST_AFTER: i64 = 24 * 3_600_000;
-/// A run of a host that the roster does not know is not taken from it so long after the start: longer than a lease.
+/// A run of a host that the roster does not know is not taken from it so long after the start, nor within the lease that
+/// the host had.
 const STRANGER: Duration = Duration::from_secs(600);
 
 /// Why a run is lost, or not begun.
@@ -133,6 +134,8 @@ impl Book {
                 spots[spot].load += 1;
                 let run = &mut *self.runs[at];
                 run.host.clone_from(&spots[spot].host.name);
+                let lease = |agent: &Agent| agent.lease.max(agent.leased.since(now.tick));
+                run.lease = spots[spot].agent.map(|agent| lease(&self.agents[agent])).unwrap_or_default();
                 run.boot.clear();
                 run.key.epoch += 1;
             }
@@ -212,8 +215,9 @@ impl Book {
             self.again_since(at, now);
             return elsewhere;
         }
-        // The roster may have been lost, and the host may still have its lease.
-        if host.is_none() && self.restored.is_some_and(|began| now.tick.since(began) < STRANGER) {
+        // The roster may have been lost, or know of a shorter lease than the host has from before the start.
+        let spared = run.lease.max(if host.is_none() { STRANGER } else { Duration::ZERO });
+        if self.restored.is_some_and(|began| now.tick.since(began) < spared) {
             return false;
         }
         // What is fenced was stopped by its host before the lease was over.

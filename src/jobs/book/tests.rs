@@ -3,6 +3,7 @@
 mod alloc;
 mod ends;
 mod fire;
+mod leases;
 mod many;
 mod news;
 
@@ -42,11 +43,18 @@ struct Server {
     book: Book,
     hosts: Vec<HostView>,
     seq: u64,
+    /// What a beat is granted.
+    lease: Duration,
 }
 
 impl Server {
     fn new(jobs: &[JobPlan], hosts: &[&str]) -> Server {
-        let mut server = Server { book: Book::default(), hosts: hosts.iter().map(|name| host(name)).collect(), seq: 0 };
+        let mut server = Server {
+            book: Book::default(),
+            hosts: hosts.iter().map(|name| host(name)).collect(),
+            seq: 0,
+            lease: Duration::ZERO,
+        };
         server.book.define(jobs, "me", &at(0));
         for name in hosts {
             server.beat(name, &[], 0);
@@ -62,7 +70,7 @@ impl Server {
     fn late_beat(&mut self, seq: u64, host: &str, runs: &[Key], secs: i64) -> Orders {
         let runs = runs.iter().map(|key| Held { key: *key, phase: Phase::Running }).collect();
         let says = Says { takes: vec!["work".to_owned()], runs };
-        self.book.heard(host, &Beat { boot: "boot", run: "run", seq }, &says, &at(secs))
+        self.book.heard(host, &Beat { boot: "boot", run: "run", seq, lease: self.lease }, &says, &at(secs))
     }
 
     /// Steps and has all of it written.
@@ -312,7 +320,7 @@ fn a_lost_roster_moves_nothing_at_once() {
     let id = server.ask("a", 1);
     server.taken(id, 2);
     let runs = saved::write_runs(&mut server.book.runs.iter(), &at(3));
-    let mut again = Server { book: Book::default(), hosts: vec![host("x")], seq: 0 };
+    let mut again = Server { book: Book::default(), hosts: vec![host("x")], seq: 0, lease: Duration::ZERO };
     assert!(again.book.restore("jobs/01.json", &runs, &at(4)));
     again.book.define(&[job("a", Terms { failover: true, ..Terms::default() })], "me", &at(4));
     again.beat("x", &[], 5);
@@ -331,7 +339,12 @@ fn only_what_fits_the_reply_was_sent() {
     let hear = |server: &mut Server, secs| {
         server.seq += 1;
         let says = Says { takes: vec!["work \u{2026}".to_owned()], runs: Vec::new() };
-        server.book.heard("w", &Beat { boot: "boot", run: "run", seq: server.seq }, &says, &at(secs))
+        server.book.heard(
+            "w",
+            &Beat { boot: "boot", run: "run", seq: server.seq, lease: Duration::ZERO },
+            &says,
+            &at(secs),
+        )
     };
     hear(&mut server, 0);
     for n in 0..8 {

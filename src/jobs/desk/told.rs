@@ -162,6 +162,7 @@ mod tests {
             since: Moment::at(now.tick, &now),
             free: Moment::at(now.tick, &now),
             host: "w1@lan".to_owned(),
+            lease: std::time::Duration::ZERO,
             refused: Vec::new(),
             cancelled: false,
             ordered: None,

@@ -134,7 +134,7 @@ fn what_is_lost_says_why() {
     server.beat("w", &[], 2);
     server.seq += 1;
     let says = Says { takes: vec!["work".to_owned()], runs: Vec::new() };
-    server.book.heard("w", &Beat { boot: "other", run: "new", seq: 1 }, &says, &at(9));
+    server.book.heard("w", &Beat { boot: "other", run: "new", seq: 1, lease: Duration::ZERO }, &says, &at(9));
     assert_eq!(why(&mut server, id), "its host was rebooted before it said that it has it");
 
     let (mut server, id) = plain();
@@ -349,7 +349,12 @@ fn a_clock_that_is_never_set_keeps_nothing_open_for_ever() {
     while !book.runs().all(|run| run.state.is_final()) {
         secs += 10;
         let says = Says { takes: Vec::new(), runs: vec![Held { key, phase: Phase::Running }] };
-        book.heard("w", &Beat { boot: "boot", run: "run", seq: secs.unsigned_abs() }, &says, &unset(secs));
+        book.heard(
+            "w",
+            &Beat { boot: "boot", run: "run", seq: secs.unsigned_abs(), lease: Duration::ZERO },
+            &says,
+            &unset(secs),
+        );
         assert!(secs < 2000, "for ever");
     }
     assert!(secs > 660, "{secs}");

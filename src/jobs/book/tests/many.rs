@@ -53,7 +53,7 @@ fn delayed(all: i64) {
         loop {
             server.seq += 1;
             let says = Says { takes: vec!["work \u{2026}".to_owned()], runs: Vec::new() };
-            let beat = Beat { boot: "boot", run: "run", seq: server.seq };
+            let beat = Beat { boot: "boot", run: "run", seq: server.seq, lease: Duration::ZERO };
             let offers = server.book.heard("w", &beat, &says, &at(secs)).offers;
             for offer in &offers {
                 let due = server.run(offer.key.id).due;

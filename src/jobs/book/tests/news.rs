@@ -95,7 +95,7 @@ fn a_move_and_what_was_left_out_are_told_after_a_crash_at_any_write() {
         disk.write(&mut server.book, writes, 120);
         let told = |mut book: Book| {
             let says = Says { takes: vec!["work".to_owned()], runs: Vec::new() };
-            book.heard("x", &Beat { boot: "boot", run: "run", seq: 1 }, &says, &at(121));
+            book.heard("x", &Beat { boot: "boot", run: "run", seq: 1, lease: Duration::ZERO }, &says, &at(121));
             let mut told = notes(&book.step(&server.hosts, &at(121), &Zone::utc()).news);
             Disk(Vec::new()).write(&mut book, 99, 121);
             told.append(&mut notes(&book.step(&server.hosts, &at(121), &Zone::utc()).news));

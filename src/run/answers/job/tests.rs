@@ -52,6 +52,7 @@ fn run(id: u64, job: &str, state: State, host: &str) -> Run {
         since: crate::event::Moment::at(NOW.tick, &NOW),
         free: crate::event::Moment::at(NOW.tick, &NOW),
         host: host.to_owned(),
+        lease: std::time::Duration::ZERO,
         refused: Vec::new(),
         cancelled: false,
         ordered: None,
