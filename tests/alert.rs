@@ -2,18 +2,16 @@
 
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test reads clocks and fails by panicking")]
 
-mod common;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::beat::Beater;
-use common::daemon::{Daemon, binary, command};
-use common::http::{Answer, Asked, FakeHttp};
-use common::{SECRETS, TempDir, wait_for};
+use crate::common::beat::Beater;
+use crate::common::daemon::{Daemon, binary, command};
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 
 const KEY: &str = SECRETS[0];
 

@@ -1,22 +1,16 @@
 //! Callbacks of a real daemon: what they are given, what they may not do, and what becomes of them.
 
-mod common;
-
-#[path = "callbacks/enemies.rs"]
 mod enemies;
-#[path = "callbacks/faults.rs"]
 mod faults;
-#[path = "callbacks/order.rs"]
 mod order;
-#[path = "callbacks/stops.rs"]
 mod stops;
 
 use std::fs;
 use std::path::Path;
 
-use common::daemon::Daemon;
-use common::http::{Answer, Asked, FakeHttp};
-use common::{SECRETS, TempDir, wait_for};
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 use interrupt_callback::clock::{self, Wall};
 use interrupt_callback::zone::Zone;
 use serde_json::Value;

@@ -1,6 +1,5 @@
 //! Answers of metadata services, real ones and thousands of damaged ones: none is a notice that holds none.
 
-#[path = "classify/oracle.rs"]
 mod oracle;
 
 use interrupt_callback::event::Kind;

@@ -2,16 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
-mod common;
-
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::Output;
 
-use common::beat::{Beater, old};
-use common::daemon::{Daemon, run};
-use common::http::{Answer, FakeHttp};
-use common::{SECRETS, SOON, TempDir, wait_for};
+use crate::common::beat::{Beater, old};
+use crate::common::daemon::{Daemon, run};
+use crate::common::http::{Answer, FakeHttp};
+use crate::common::{SECRETS, SOON, TempDir, wait_for};
 use serde_json::Value;
 
 const KEY: &str = SECRETS[0];

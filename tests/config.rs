@@ -10,25 +10,16 @@ use interrupt_callback::config::plan::{BotStyle, ChannelKind, Cloud, Language, T
 use interrupt_callback::config::{self, Env, Plan, Source};
 use interrupt_callback::run::threads;
 
-#[path = "config/bots.rs"]
 mod bots;
-#[path = "config/callback.rs"]
 mod callback;
-#[path = "config/example.rs"]
 mod example;
 #[cfg(feature = "status")]
-#[path = "config/http.rs"]
 mod http;
 #[cfg(feature = "jobs")]
-#[path = "config/jobs.rs"]
 mod jobs;
-#[path = "config/leaks.rs"]
 mod leaks;
-#[path = "config/readme.rs"]
 mod readme;
-#[path = "config/services.rs"]
 mod services;
-#[path = "config/wrong.rs"]
 mod wrong;
 
 /// The example file of the original program's documentation.

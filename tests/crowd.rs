@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
+use crate::common::alone;
 use interrupt_callback::clock::{self, Tick};
 use interrupt_callback::config::plan::{Auth, ClientPlan, ServerPlan};
 use interrupt_callback::event::{Event, Id, Kind, Moment};
@@ -99,6 +100,9 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 #[test]
 fn a_thousand_strangers_do_not_keep_a_known_host_out() {
+    if !alone("crowd::a_thousand_strangers_do_not_keep_a_known_host_out") {
+        return;
+    }
     let (server, stop) = serve("127.0.0.1:0");
     let at = server.bound()[0];
     assert!(is_answered(at));

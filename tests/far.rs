@@ -2,15 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
-mod common;
-
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::daemon::Daemon;
-use common::{SECRETS, TempDir};
+use crate::common::daemon::Daemon;
+use crate::common::{SECRETS, TempDir};
 use interrupt_callback::clock::{self, Tick};
 use interrupt_callback::config::plan::ClientPlan;
 use interrupt_callback::keepalive::client::{self, Client, Me};

@@ -1,4 +1,4 @@
-//! The HTTP client starts no thread and leaves none behind. Alone in its binary, so that threads can be counted.
+//! The HTTP client starts no thread and leaves none behind. Alone in its process, so that threads can be counted.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::alone;
 use interrupt_callback::fetch::{Fetch, Limits, Request};
 use interrupt_callback::resolve::Resolver;
 use interrupt_callback::run::threads::{HTTP_STACK, spawn};
@@ -17,6 +18,9 @@ fn threads() -> usize {
 
 #[test]
 fn requests_start_no_threads() {
+    if !alone("fetch_threads::requests_start_no_threads") {
+        return;
+    }
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     spawn("fake", HTTP_STACK, move || {

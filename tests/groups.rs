@@ -4,16 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 #![expect(clippy::print_stdout, reason = "a test shows what was told")]
 
-mod common;
-
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use common::beat::Beater;
-use common::daemon::Daemon;
-use common::http::{Answer, Asked, FakeHttp};
-use common::{SECRETS, TempDir, wait_for};
+use crate::common::beat::Beater;
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 use serde_json::Value;
 
 const KEY: &str = SECRETS[0];

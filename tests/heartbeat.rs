@@ -3,14 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 #![expect(clippy::disallowed_methods, reason = "a test looks at the time from outside")]
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::beat::{Beater, old};
-use common::daemon::Daemon;
-use common::http::{Asked, FakeHttp};
-use common::{SECRETS, TempDir, wait_for};
+use crate::common::beat::{Beater, old};
+use crate::common::daemon::Daemon;
+use crate::common::http::{Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 use serde_json::{Value, json};
 
 const KEY: &str = SECRETS[0];
@@ -178,7 +176,7 @@ fn the_original_wire_format_is_accepted_when_allowed_and_refused_with_a_hint_whe
     assert_eq!((parsed["msg"].as_str(), parsed.get("key")), (Some("see you next period"), None), "{answer}");
     assert!(!answer.ends_with('\n'));
     assert_eq!(old(address, "wrong", "cli@vm"), "unauthorized");
-    assert_eq!(common::beat::raw(address, b"nonsense\n"), "invalid message");
+    assert_eq!(crate::common::beat::raw(address, b"nonsense\n"), "invalid message");
     let status = watcher.status();
     assert_eq!(host(&status, "cli@vm").unwrap()["protocol"], 1);
     let mut new = Beater::new(address, KEY, "cli@vm");

@@ -5,26 +5,19 @@
 #![allow(clippy::print_stdout, reason = "a test shows what it measured and skipped")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "http/abuse.rs"]
 mod abuse;
-mod common;
-#[path = "http/figures.rs"]
 mod figures;
-#[path = "http/guess.rs"]
 mod guess;
-#[path = "http/load.rs"]
 mod load;
-#[path = "http/reload.rs"]
 mod reload;
-#[path = "http/slow.rs"]
 mod slow;
 
 use std::net::SocketAddr;
 
-use common::TempDir;
-use common::ask::{Asker, ask, get};
-use common::beat::Beater;
-use common::daemon::{Daemon, run};
+use crate::common::TempDir;
+use crate::common::ask::{Asker, ask, get};
+use crate::common::beat::Beater;
+use crate::common::daemon::{Daemon, run};
 
 const TOKEN: &str = "planted-key-0123456789";
 

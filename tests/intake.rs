@@ -4,15 +4,13 @@
 #![allow(clippy::disallowed_methods, reason = "tests start threads, read clocks and dial")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
-use common::ask::{Reply, ask};
-use common::daemon::{Daemon, run};
-use common::http::{Answer, Asked, FakeHttp};
-use common::{SECRETS, TempDir, wait_for};
+use crate::common::ask::{Reply, ask};
+use crate::common::daemon::{Daemon, run};
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 use interrupt_callback::clock::{Wall, wall};
 use interrupt_callback::zone::Zone;
 

@@ -2,16 +2,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test reads clocks and fails by panicking")]
 
-mod common;
-
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::time::Instant;
 
-use common::beat::Beater;
-use common::daemon::{Daemon, run};
-use common::http::{Answer, FakeHttp};
-use common::{SECRETS, SOON, TempDir, wait_for};
+use crate::common::beat::Beater;
+use crate::common::daemon::{Daemon, run};
+use crate::common::http::{Answer, FakeHttp};
+use crate::common::{SECRETS, SOON, TempDir, wait_for};
 
 const SERVER: &str = "name = \"vps\"\n[keepalive.server]\nlisten = \"127.0.0.1:0\"\nkey = \"planted-key-0123456789\"\n";
 

@@ -3,28 +3,15 @@
 #![cfg(feature = "probes")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
 // Nearly all of its addresses begin with https.
-#[path = "looks/config.rs"]
 #[cfg(feature = "tls")]
 mod config;
-#[path = "looks/dns.rs"]
 mod dns;
-#[path = "channels/tls/ends.rs"]
-#[cfg(feature = "tls")]
-#[expect(dead_code, reason = "these tests use a part of it")]
-mod ends;
-#[path = "looks/http.rs"]
 mod http;
-#[path = "looks/icmp.rs"]
 mod icmp;
-#[path = "looks/leaks.rs"]
 mod leaks;
-#[path = "looks/run.rs"]
 mod run;
-#[path = "looks/tcp.rs"]
 mod tcp;
-#[path = "looks/tls.rs"]
 #[cfg(feature = "tls")]
 mod tls;
 

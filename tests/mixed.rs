@@ -10,17 +10,15 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "a test reads clocks and starts threads")]
 
-mod common;
-
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::beat::Beater;
-use common::daemon::Daemon;
-use common::http::{Answer, Asked, FakeHttp};
-use common::{SECRETS, TempDir, wait_within};
+use crate::common::beat::Beater;
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_within};
 use interrupt_callback::clock;
 use interrupt_callback::control::{self, ENDING, UNSAVED};
 

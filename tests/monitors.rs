@@ -3,8 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 #![expect(clippy::disallowed_methods, reason = "a test looks at the time from outside")]
 
-mod common;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, TcpListener};
 use std::os::unix::net::UnixStream;
@@ -13,9 +11,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use common::daemon::Daemon;
-use common::http::{Asked, FakeHttp};
-use common::{SECRETS, SOON, TempDir, wait_for};
+use crate::common::daemon::Daemon;
+use crate::common::http::{Asked, FakeHttp};
+use crate::common::{SECRETS, SOON, TempDir, wait_for};
 use interrupt_callback::alert::pending::{After, MAX_PENDING};
 use interrupt_callback::alert::standing::DeskStatus;
 use interrupt_callback::clock::{self, Boot, Now, Tick, Wall};

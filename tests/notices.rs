@@ -1,10 +1,8 @@
 //! Who tells a notice: the host, or its server. Real daemons on both sides.
 
-mod common;
-
-use common::daemon::Daemon;
-use common::http::{Answer, Asked, FakeHttp};
-use common::{SECRETS, TempDir, wait_for};
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 
 const KEY: &str = SECRETS[0];
 

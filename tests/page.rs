@@ -4,12 +4,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests start threads, read clocks and dial")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "page/browser.rs"]
 mod browser;
-mod common;
-#[path = "page/scene.rs"]
 mod scene;
-#[path = "page/served.rs"]
 mod served;
 
 use std::fs;
@@ -247,7 +243,7 @@ fn in_a_real_browser() {
 #[test]
 fn served_to_a_real_browser() {
     let Some(mut browser) = browser() else { return };
-    let dir = common::TempDir::new();
+    let dir = crate::common::TempDir::new();
     let (mut daemon, _, web) = served::start(&dir);
     let url = format!("http://{web}/");
     browser.look(1100, "dark", "");
@@ -261,7 +257,7 @@ fn served_to_a_real_browser() {
     browser.value(
         "document.body.insertAdjacentHTML('beforeend', '<img src=//127.0.0.1:9/x><p style=color:red onclick=x()>'); 0",
     );
-    let refused = common::wait_for("the policy's word", || {
+    let refused = crate::common::wait_for("the policy's word", || {
         browser.value("0");
         Some(browser.complaints()).filter(|complaints| complaints.len() >= 2)
     });

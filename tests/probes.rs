@@ -3,23 +3,18 @@
 #![cfg(feature = "probes")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-#[path = "probes/enemies.rs"]
 mod enemies;
 #[cfg(feature = "status")]
-#[path = "probes/pings.rs"]
 mod pings;
-#[path = "probes/still.rs"]
 mod still;
-#[path = "probes/told.rs"]
 mod told;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use common::daemon::Daemon;
-use common::http::{Answer, Asked, FakeHttp};
-use common::wait_for;
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::wait_for;
 use serde_json::Value;
 
 /// A port that can be open or closed.

@@ -2,17 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
-mod common;
-
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use common::beat::Beater;
-use common::daemon::Daemon;
-use common::http::{Answer, Asked, FakeHttp};
-use common::{SECRETS, SOON, TempDir, wait_for};
+use crate::common::beat::Beater;
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, SOON, TempDir, wait_for};
 use interrupt_callback::control;
 use serde_json::Value;
 
@@ -362,7 +360,7 @@ fn a_deadline_is_not_moved_and_a_server_that_was_off_tells_nobody_at_once() {
     let listening = daemon.ready_address();
     wait_for("nobody to listen", || connect(listening).is_err().then_some(()));
     let gone = std::time::Duration::from_secs(3);
-    wait_for("its deadline to pass", || (common::since(told_at(&hook, "online")) > gone).then_some(()));
+    wait_for("its deadline to pass", || (crate::common::since(told_at(&hook, "online")) > gone).then_some(()));
     assert_eq!(of(&hook.asked(), "offline").len(), 1, "nobody watches: {:#?}", hook.asked());
     assert!(change(dir.path(), &config).contains("heartbeat server"));
     back.server = daemon.status()["server"]["addresses"][0].as_str().unwrap().parse().unwrap();

@@ -3,19 +3,15 @@
 #![cfg(feature = "probes")]
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
-mod common;
-
-#[path = "resources/hosts.rs"]
 mod hosts;
-#[path = "resources/own.rs"]
 mod own;
 
 use std::fs;
 use std::path::Path;
 
-use common::SECRETS;
-use common::daemon::Daemon;
-use common::http::{Answer, Asked, FakeHttp};
+use crate::common::SECRETS;
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
 use interrupt_callback::control;
 use serde_json::Value;
 

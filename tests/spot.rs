@@ -2,14 +2,12 @@
 
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test reads clocks and fails by panicking")]
 
-mod common;
-
 use std::time::{Duration, Instant};
 
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 use base64::Engine as _;
-use common::daemon::Daemon;
-use common::http::{Answer, Asked, FakeHttp};
-use common::{SECRETS, TempDir, wait_for};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

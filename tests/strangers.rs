@@ -3,17 +3,15 @@
 #![expect(clippy::disallowed_methods, reason = "a test looks at the time from outside")]
 #![expect(clippy::print_stdout, reason = "a test shows what it measured")]
 
-mod common;
-
 use std::collections::VecDeque;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use common::beat::{Beater, raw};
-use common::daemon::Daemon;
-use common::{SECRETS, SOON, TempDir, wait_for};
+use crate::common::beat::{Beater, raw};
+use crate::common::daemon::Daemon;
+use crate::common::{SECRETS, SOON, TempDir, alone, wait_for};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket, socket_with};
 
 const KEY: &str = SECRETS[0];
@@ -182,7 +180,7 @@ impl Witness {
     }
 }
 
-/// As many descriptors as the system allows this process.
+/// As many descriptors as the system allows this process, which such a test has to itself.
 fn many_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
@@ -247,17 +245,23 @@ fn siege(time: Duration, rate: u32) {
 
 #[test]
 fn a_thousand_connects_a_second_make_no_known_host_late() {
-    siege(Duration::from_secs(3), 1000);
+    if alone("strangers::a_thousand_connects_a_second_make_no_known_host_late") {
+        siege(Duration::from_secs(3), 1000);
+    }
 }
 
 #[test]
 #[ignore = "long: a minute"]
 fn a_siege_of_a_minute_makes_no_known_host_late() {
-    siege(Duration::from_secs(60), 1000);
+    if alone("strangers::a_siege_of_a_minute_makes_no_known_host_late") {
+        siege(Duration::from_secs(60), 1000);
+    }
 }
 
 #[test]
 #[ignore = "long: a minute"]
 fn half_open_and_slow_connections_for_a_minute_make_no_known_host_late() {
-    siege(Duration::from_secs(60), 200);
+    if alone("strangers::half_open_and_slow_connections_for_a_minute_make_no_known_host_late") {
+        siege(Duration::from_secs(60), 200);
+    }
 }

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
-mod common;
-
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -11,9 +9,9 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
-use common::daemon::{Daemon, run};
-use common::http::{Answer, FakeHttp};
-use common::{SECRETS, SOON, TempDir, wait_for};
+use crate::common::daemon::{Daemon, run};
+use crate::common::http::{Answer, FakeHttp};
+use crate::common::{SECRETS, SOON, TempDir, wait_for};
 use interrupt_callback::control;
 
 const KEY: &str = SECRETS[0];
@@ -66,7 +64,7 @@ fn a_file_that_hangs_holds_up_no_other_command() {
     fs::write(&pipe, OTHER_KEY).unwrap();
     daemon.wait_line("reloaded: server keys");
     daemon.wait_line("reloaded: server keys; server rules");
-    common::beat::Beater::new(address, KEY, "x").beat().unwrap();
+    crate::common::beat::Beater::new(address, KEY, "x").beat().unwrap();
     // And it holds up the end of the program no more than the commands.
     write(dir.path(), &server(&format!("old_key = {{ file = {pipe:?} }}")));
     daemon.signal("HUP");
@@ -88,7 +86,7 @@ fn a_signal_during_the_start_ends_nothing_and_is_not_lost() {
     drop(writer);
     let address = daemon.ready();
     daemon.wait_line("reloaded: server keys");
-    common::beat::Beater::new(address, KEY, "x").beat().unwrap();
+    crate::common::beat::Beater::new(address, KEY, "x").beat().unwrap();
 }
 
 #[test]

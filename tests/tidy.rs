@@ -179,6 +179,18 @@ fn files_stay_small() {
 }
 
 #[test]
+fn every_file_of_tests_is_run() {
+    let suite = text("tests/suite.rs");
+    for (name, _) in sources("tests") {
+        let file = name.strip_prefix("tests/").expect("below tests").strip_suffix(".rs").expect("a source");
+        assert!(
+            file.contains('/') || file == "suite" || suite.contains(&format!("\nmod {file};\n")),
+            "{name} is not run"
+        );
+    }
+}
+
+#[test]
 fn tests_do_not_sleep() {
     for (name, source) in sources("tests") {
         assert!(name == "tests/tidy.rs" || !source.contains("thread::sleep"), "{name} sleeps");

@@ -5,15 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::beat::Beater;
-use common::daemon::Daemon;
-use common::http::{Answer, FakeHttp};
-use common::{SECRETS, TempDir, wait_for};
+use crate::common::beat::Beater;
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 use interrupt_callback::clock;
 
 /// Wall time in milliseconds at which the recording was made.

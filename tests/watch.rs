@@ -4,16 +4,14 @@
 #![allow(clippy::disallowed_methods, reason = "tests start threads, read clocks and dial")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use common::daemon::{Daemon, binary, command};
-use common::{SOON, TempDir, wait_for};
+use crate::common::daemon::{Daemon, binary, command};
+use crate::common::{SOON, TempDir, wait_for};
 
 const CONFIG: &str = "name = \"vps\"\n[keepalive.server]\nlisten = \"127.0.0.1:0\"\nkey = \"planted-key-0123456789\"\n";
 

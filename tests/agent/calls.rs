@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use super::common::daemon::Daemon;
-use super::common::http::{Answer, Asked, FakeHttp};
-use super::common::{SOON, TempDir, wait_for, wait_within};
 use super::fence::holder;
 use super::site::{Site, find, name};
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SOON, TempDir, wait_for, wait_within};
 
 const ENDS: [&str; 5] = ["succeeded", "failed", "expired", "cancelled", "lost"];
 const UNDER_WAY: &str = "unknown: the call was under way when it had to end: perhaps it was heard";

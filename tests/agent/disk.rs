@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::common::wait_for;
 use super::site::Site;
+use crate::common::wait_for;
 
 /// A file stands in the place of the folder.
 fn fail(site: &Site) {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use super::common::http::{Answer, Asked, FakeHttp};
-use super::common::wait_within;
 use super::site::Site;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::wait_within;
 
 /// Incidents that were told, each with the ids of its messages.
 fn told(hook: &FakeHttp) -> BTreeMap<String, Vec<String>> {

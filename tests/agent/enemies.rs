@@ -10,10 +10,10 @@ use interrupt_callback::keepalive::wire::{self, Keys};
 use interrupt_callback::keepalive::work::{Done, Says};
 use serde_json::{Value, json};
 
-use super::common::daemon::Daemon;
-use super::common::trace::{programs, watched};
-use super::common::{SOON, TempDir, wait_within};
 use super::site::{agent_config, hostname, key};
+use crate::common::daemon::Daemon;
+use crate::common::trace::{programs, watched};
+use crate::common::{SOON, TempDir, wait_within};
 
 /// What it heard: how many beats, what agents said, results.
 pub type Ears = (usize, Vec<Says>, Vec<Done>);

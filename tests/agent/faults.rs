@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use super::common::daemon::Daemon;
-use super::common::trace::{failing, has, leave_files, limit};
-use super::common::wait_for;
 use super::site::{Site, find, name};
+use crate::common::daemon::Daemon;
+use crate::common::trace::{failing, has, leave_files, limit};
+use crate::common::wait_for;
 
 const ENDS: [&str; 5] = ["succeeded", "failed", "expired", "cancelled", "lost"];
 

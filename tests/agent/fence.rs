@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use super::common::{TempDir, wait_for};
 use super::runs::gone;
 use super::site::Site;
+use crate::common::{TempDir, wait_for};
 
 /// A job that writes a line ten times a second: which run, by which process, when.
 fn ticking(dir: &TempDir) -> (String, String) {

@@ -4,8 +4,8 @@ use std::fs;
 
 use interrupt_callback::control::{self, AskError};
 
-use super::common::wait_within;
 use super::site::Site;
+use crate::common::wait_within;
 
 /// Bytes of all files in a folder.
 fn size(folder: &std::path::Path) -> u64 {

@@ -17,11 +17,11 @@ use interrupt_callback::keepalive::work::{Agent, MAX_IDS, Orders};
 use interrupt_callback::run::store::{self, Folders};
 use serde_json::{Value, json};
 
-use super::common::daemon::Daemon;
-use super::common::trace::watched;
-use super::common::{TempDir, wait_for, wait_within};
 use super::enemies::{Hostile, body, list, offer, only_what_is_listed};
 use super::site::{agent_config, hostname, name};
+use crate::common::daemon::Daemon;
+use crate::common::trace::watched;
+use crate::common::{TempDir, wait_for, wait_within};
 
 /// A source of replies.
 struct Noise {

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::common::daemon::Daemon;
-use super::common::http::{Answer, Asked, FakeHttp};
-use super::common::{SECRETS, TempDir, wait_for};
 use super::site::allow;
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 
 /// A service with these jobs; results fail so often before one is taken.
 fn service(jobs: Vec<Value>, mut failures: u32) -> FakeHttp {

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use super::common::daemon::Daemon;
-use super::common::http::{Answer, FakeHttp};
-use super::common::wait_for;
 use super::site::{Site, find, name};
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, FakeHttp};
+use crate::common::wait_for;
 
 /// Whether no such process runs.
 pub fn gone(pid: &str) -> bool {
@@ -83,7 +83,7 @@ fn a_running_job_is_ended_with_all_its_processes() {
     let add = |pid: &str| {
         format!("[[agent.shortcut]]\nmessage = \"tree\"\nshell = \"sleep 1234 & echo $$ $! > {pid}; wait\"\n")
     };
-    let dir = super::common::TempDir::new();
+    let dir = crate::common::TempDir::new();
     let pids = dir.join("pids");
     let site = Site::start(1, "", &add(&pids.display().to_string()));
     let id = site.add(&["add", "--on", "any", "tree"]).remove(0);
@@ -98,7 +98,7 @@ fn a_running_job_is_ended_with_all_its_processes() {
 
 #[test]
 fn preparation_comes_first_and_its_failure_tries_another_host() {
-    let dir = super::common::TempDir::new();
+    let dir = crate::common::TempDir::new();
     let out = dir.join("out");
     // It fails on the host whose marker is there.
     let add = format!(

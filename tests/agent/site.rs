@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::common::daemon::Daemon;
-use super::common::{TempDir, wait_for};
+use crate::common::daemon::Daemon;
+use crate::common::{TempDir, wait_for};
 
 /// A key of a host's own.
 pub fn key(n: usize) -> String {
@@ -150,7 +150,7 @@ impl Site {
     /// Waits until a run is in one of these states.
     pub fn wait_state(&self, id: &str, states: &[&str]) -> String {
         let mut last = String::new();
-        super::common::wait_within(std::time::Duration::from_secs(60), &format!("{id} to be {states:?}"), || {
+        crate::common::wait_within(std::time::Duration::from_secs(60), &format!("{id} to be {states:?}"), || {
             last = self.state(id);
             states.contains(&&*last).then(|| last.clone())
         })

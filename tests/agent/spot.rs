@@ -6,10 +6,10 @@ use std::time::Instant;
 use interrupt_callback::clock::{self, Wall};
 use interrupt_callback::zone::Zone;
 
-use super::common::daemon::Daemon;
-use super::common::http::{Answer, Asked, FakeHttp};
-use super::common::{wait_for, wait_within};
 use super::site::{Site, name};
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{wait_for, wait_within};
 
 /// What daemons say and what is seen of them, with milliseconds since the beginning.
 struct Steps {
@@ -140,7 +140,7 @@ fn a_reclaim_is_told_saved_called_and_its_jobs_move_before_the_deadline() {
     let mut steps = Steps::new(&mut site);
     cloud.set(alibaba(true));
     let mut step = |site: &mut Site, what: &str, done: &dyn Fn(&Site) -> bool| {
-        wait_within(super::common::SOON * 2, what, || {
+        wait_within(crate::common::SOON * 2, what, || {
             steps.look(site);
             done(site).then_some(())
         });

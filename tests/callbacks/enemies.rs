@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use interrupt_callback::control::ask;
 use serde_json::{Value, json};
 
-use super::common::beat::Beater;
-use super::common::daemon::Daemon;
-use super::common::trace::{programs, watched};
-use super::common::{SECRETS, SOON, TempDir, wait_for, wait_within};
 use super::{count, file, gone, head, hook};
+use crate::common::beat::Beater;
+use crate::common::daemon::Daemon;
+use crate::common::trace::{programs, watched};
+use crate::common::{SECRETS, SOON, TempDir, wait_for, wait_within};
 
 /// The programs that do as they should not, one of which prints so many bytes.
 fn misbehave(size: u64) {

@@ -5,11 +5,11 @@
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 
-use super::common::daemon::Daemon;
-use super::common::http::FakeHttp;
-use super::common::trace::{failing, has, leave_files, limit};
-use super::common::{TempDir, wait_for};
 use super::{head, hook};
+use crate::common::daemon::Daemon;
+use crate::common::http::FakeHttp;
+use crate::common::trace::{failing, has, leave_files, limit};
+use crate::common::{TempDir, wait_for};
 
 fn config(hook: &FakeHttp) -> String {
     head(hook)

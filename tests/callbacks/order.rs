@@ -4,11 +4,11 @@ use std::fs;
 
 use serde_json::json;
 
-use super::common::beat::Beater;
-use super::common::daemon::Daemon;
-use super::common::http::Answer;
-use super::common::{SECRETS, TempDir, wait_for};
 use super::{file, head, hook, told};
+use crate::common::beat::Beater;
+use crate::common::daemon::Daemon;
+use crate::common::http::Answer;
+use crate::common::{SECRETS, TempDir, wait_for};
 
 #[test]
 fn one_after_the_other_and_rests() {

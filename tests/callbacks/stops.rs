@@ -6,11 +6,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::common::beat::Beater;
-use super::common::daemon::{Daemon, wrap};
-use super::common::http::Answer;
-use super::common::{SECRETS, TempDir, wait_for};
 use super::{file, gone, head, hook, told};
+use crate::common::beat::Beater;
+use crate::common::daemon::{Daemon, wrap};
+use crate::common::http::Answer;
+use crate::common::{SECRETS, TempDir, wait_for};
 use interrupt_callback::callback::rules::MAX_HEARD;
 use interrupt_callback::control::ask;
 

@@ -10,7 +10,7 @@ use interrupt_callback::clock::Wall;
 use interrupt_callback::config::plan::ChannelPlan;
 use interrupt_callback::event::{Event, Id, Kind, Moment};
 
-use crate::sheet::{NOW, golden, message, notice, plan, ready, recovery};
+use super::sheet::{NOW, golden, message, notice, plan, ready, recovery};
 
 const FEISHU: &str =
     "[alert.feishu]\nwebhook = \"https://open.feishu.cn/open-apis/bot/v2/hook/tok\"\nsecret = \"demo\"\n";

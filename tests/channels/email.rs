@@ -17,9 +17,9 @@ use interrupt_callback::resolve::Resolver;
 use interrupt_callback::run::threads::{HTTP_STACK, Stop, spawn};
 use interrupt_callback::zone::Zone;
 
+use super::sheet::{class, notice, plan, recovery};
 use crate::common::daemon::command;
 use crate::common::{SOON, TempDir};
-use crate::sheet::{class, notice, plan, recovery};
 use fake::{FakeSmtp, HANDSHAKE, Say, say};
 
 /// A password that nothing may show, and what SMTP makes of it with the user `me@example.com`.

@@ -11,9 +11,9 @@ use interrupt_callback::resolve::Resolver;
 use interrupt_callback::run::threads::Stop;
 use interrupt_callback::zone::Zone;
 
+use super::hostile::{CHANNELS, OWN, decoded, hostile, texts};
+use super::sheet::{NOW, golden, notice, plan, ready, recovery};
 use crate::common::TempDir;
-use crate::hostile::{CHANNELS, OWN, decoded, hostile, texts};
-use crate::sheet::{NOW, golden, notice, plan, ready, recovery};
 
 /// Kinds that speak no HTTP: `email` is looked at in its own tests, `command` here, `log` is one line of a log.
 const OTHERS: [&str; 3] = ["email", "command", "log"];

@@ -9,11 +9,11 @@ use interrupt_callback::event::{Event, Fact, Field, Id, Kind, Moment};
 use interrupt_callback::zone::Zone;
 use serde_json::Value;
 
+use super::sheet::{NOW, plan};
 use crate::common::beat::Beater;
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, FakeHttp};
 use crate::common::{SECRETS, TempDir};
-use crate::sheet::{NOW, plan};
 
 /// A channel: its section, and what may stand in no text of it, because it would mean something there.
 pub type Row = (&'static str, &'static [&'static str]);

@@ -13,7 +13,7 @@ use interrupt_callback::config::plan::ChannelPlan;
 use interrupt_callback::event::{Event, Id, Kind, Moment, Severity};
 use interrupt_callback::zone::Zone;
 
-use crate::sheet::{NOW, class, judged, message, notice, plan, ready, recovery};
+use super::sheet::{NOW, class, judged, message, notice, plan, ready, recovery};
 
 /// Every row with its own keys. `ADDRESS` stands for a server or the beginning of an address, `TOKEN` for a secret.
 pub const ROWS: &[(&str, &str)] = &[
@@ -63,8 +63,8 @@ fn every_row_is_looked_at() {
 fn each_sends_what_its_service_reads() {
     for (name, _) in ROWS {
         let plan = row(name);
-        crate::sheet::golden(name, &ready(&plan, &notice("web-1@vm")));
-        crate::sheet::golden(&[name, "-end"].concat(), &ready(&plan, &recovery("web-1@vm")));
+        super::sheet::golden(name, &ready(&plan, &notice("web-1@vm")));
+        super::sheet::golden(&[name, "-end"].concat(), &ready(&plan, &recovery("web-1@vm")));
     }
 }
 

@@ -5,12 +5,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::bots::daemon::services;
+use super::bots::daemon::services;
+use super::email::fake::{FakeSmtp, Say, say};
+use super::presets::{ROWS, config, live};
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, Asked, FakeHttp};
 use crate::common::{SECRETS, TempDir, wait_for};
-use crate::email::fake::{FakeSmtp, Say, say};
-use crate::presets::{ROWS, config, live};
 
 /// What a service says that takes it.
 fn content(asked: &Asked) -> Answer {

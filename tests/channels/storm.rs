@@ -13,11 +13,11 @@ use interrupt_callback::alert::{Form, Verdict};
 use interrupt_callback::clock::Tick;
 use interrupt_callback::event::{Event, Id, Kind, Moment};
 
+use super::sheet::NOW;
 use crate::common::beat::Beater;
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, Asked, FakeHttp};
 use crate::common::{SECRETS, TempDir, wait_for, wait_within};
-use crate::sheet::NOW;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

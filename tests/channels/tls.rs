@@ -2,7 +2,7 @@
 
 #![cfg(feature = "tls")]
 
-mod ends;
+pub mod ends;
 
 use std::ffi::OsStr;
 use std::fs;

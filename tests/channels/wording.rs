@@ -4,9 +4,9 @@ use interrupt_callback::alert::channel::compose::{Composed, Markup, Room, Style,
 use interrupt_callback::config::{self, Env};
 use interrupt_callback::zone::Zone;
 
+use super::sheet::{NOW, notice, plan, ready, recovery};
 use crate::common::daemon::command;
 use crate::common::{TempDir, wait_for};
-use crate::sheet::{NOW, notice, plan, ready, recovery};
 
 const HOOK: &str = "[alert.hook]\nkind = \"webhook\"\nurl = \"https://h.example/x\"\n";
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use interrupt_callback::clock;
 use serde_json::Value;
 
+use super::mock::Kind;
+use super::{COMES, Cloud, GOES, answer, hook, script};
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, Asked, FakeHttp};
 use crate::common::{SECRETS, TempDir, wait_for, wait_within};
-use crate::mock::Kind;
-use crate::{COMES, Cloud, GOES, answer, hook, script};
 
 /// Blindness is told after a minute.
 const LONG: Duration = Duration::from_secs(120);

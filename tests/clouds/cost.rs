@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use interrupt_callback::clock;
 
+use super::mock::Kind;
+use super::{ALL, COMES, Cloud, answer, script};
 use crate::common::TempDir;
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, Asked, FakeHttp};
-use crate::mock::Kind;
-use crate::{ALL, COMES, Cloud, answer, script};
 
 /// What a daemon asks a fake: requests for tokens, those until the first poll, and those from then on.
 fn cost(name: &str, http: &FakeHttp, more: &str, first: &str, polls: usize) -> (usize, usize, Vec<Asked>) {

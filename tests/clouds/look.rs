@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::mock::{Kind, Script};
+use super::{ALL, COMES, Cloud, answer, hook, script};
 use crate::common::TempDir;
 use crate::common::daemon::command;
 use crate::common::http::{Answer, FakeHttp};
-use crate::mock::{Kind, Script};
-use crate::{ALL, COMES, Cloud, answer, hook, script};
 
 fn spot(config: &str) -> (i32, String) {
     spot_with(config, &[])

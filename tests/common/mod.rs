@@ -12,6 +12,7 @@ pub mod trace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,23 @@ pub fn wait_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Opt
         assert!(Instant::now() < until, "waited {limit:?} in vain for {what}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+/// Whether the test `name` has this process to itself. If not, it is run again in one: there it may count threads and
+/// descriptors and set limits, and take as many as it likes from no other test.
+pub fn alone(name: &str) -> bool {
+    const ALONE: &str = "IC_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", name, "--include-ignored", "--nocapture"]).env(ALONE, "1").stdin(Stdio::null());
+    let done = again.output().unwrap();
+    let text = [done.stdout, done.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(done.status.success() && text.contains("1 passed"), "{text}");
+    eprintln!("{text}");
+    false
 }
 
 /// Time from `then` to now.

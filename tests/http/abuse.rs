@@ -4,11 +4,11 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::common::ask::{Asker, dial, get};
-use super::common::beat::Beater;
-use super::common::daemon::Daemon;
-use super::common::{SECRETS, TempDir};
 use super::{TOKEN, tokens};
+use crate::common::ask::{Asker, dial, get};
+use crate::common::beat::Beater;
+use crate::common::daemon::Daemon;
+use crate::common::{SECRETS, TempDir};
 
 const KEY: &str = SECRETS[1];
 

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::common::ask::{Asker, get};
-use super::common::beat::Beater;
-use super::common::daemon::Daemon;
-use super::common::http::FakeHttp;
-use super::common::{SECRETS, TempDir, wait_for};
 use super::crowd;
+use crate::common::ask::{Asker, get};
+use crate::common::beat::Beater;
+use crate::common::daemon::Daemon;
+use crate::common::http::FakeHttp;
+use crate::common::{SECRETS, TempDir, wait_for};
 
 const KEY: &str = SECRETS[0];
 

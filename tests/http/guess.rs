@@ -1,9 +1,9 @@
 //! Who guesses tokens.
 
-use super::common::TempDir;
-use super::common::ask::{Asker, get};
-use super::common::daemon::Daemon;
 use super::{TOKEN, tokens};
+use crate::common::TempDir;
+use crate::common::ask::{Asker, get};
+use crate::common::daemon::Daemon;
 
 #[test]
 fn who_guesses_is_stopped_and_others_are_not() {

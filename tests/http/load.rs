@@ -3,10 +3,10 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::common::TempDir;
-use super::common::ask::Asker;
-use super::common::beat::Beater;
 use super::{TOKEN, crowd};
+use crate::common::TempDir;
+use crate::common::ask::Asker;
+use crate::common::beat::Beater;
 
 /// How long each path is asked for.
 const EACH: Duration = Duration::from_secs(3);

@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
-use super::common::ask::{Asker, get};
-use super::common::daemon::Daemon;
-use super::common::{TempDir, wait_for};
+use crate::common::ask::{Asker, get};
+use crate::common::daemon::Daemon;
+use crate::common::{TempDir, wait_for};
 
 fn token(name: &str) -> String {
     format!("[[http.token]]\nname = \"{name}\"\ntoken = \"token-of-{name}-0123456789\"\nscopes = [\"read\"]\n")

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 
-use super::common::ask::{Asker, get};
-use super::common::daemon::Daemon;
-use super::common::{TempDir, wait_for};
 use super::crowd;
+use crate::common::ask::{Asker, get};
+use crate::common::daemon::Daemon;
+use crate::common::{TempDir, wait_for};
 
 /// Long before the listener's own deadlines.
 const BUSY: Duration = Duration::from_millis(200);

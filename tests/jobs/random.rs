@@ -7,7 +7,7 @@ use interrupt_callback::event::Id;
 use interrupt_callback::jobs::New;
 use interrupt_callback::jobs::run::{Run, State, Terms};
 
-use crate::world::{LEASE, World, any, job};
+use super::world::{LEASE, World, any, job};
 
 /// What one life came to.
 #[derive(Default, Debug)]

@@ -4,7 +4,7 @@ use interrupt_callback::jobs::book::{News, Told};
 use interrupt_callback::jobs::run::{On, State, Terms};
 use interrupt_callback::jobs::{New, Where};
 
-use crate::world::{GRACE, LEASE, PERIOD, World, any, job};
+use super::world::{GRACE, LEASE, PERIOD, World, any, job};
 
 fn once(message: &str, on: Where, world: &World) -> New {
     New::Once { message: message.to_owned(), on, due: world.clock().wall }

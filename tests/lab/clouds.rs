@@ -2,22 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
-#[path = "../../contrib/mock-cloud/clouds.rs"]
-#[expect(dead_code, reason = "the mock has more options than are used here")]
-mod mock;
-
 use std::fs;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::clouds::mock::{CLOUDS, Kind, Request, Script};
 use interrupt_callback::clock;
-use mock::{CLOUDS, Kind, Request, Script};
 
+use super::net::{Site, lab, run};
+use super::resolver::{FakeDns, client};
 use crate::common::daemon::{Daemon, command};
 use crate::common::http::{Answer, Asked, FakeHttp};
 use crate::common::{TempDir, wait_within};
-use crate::net::{Site, lab, run};
-use crate::resolver::{FakeDns, client};
 
 /// Blindness is told after a minute.
 const LONG: Duration = Duration::from_secs(120);

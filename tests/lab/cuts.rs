@@ -5,11 +5,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::net::{Site, lab};
+use super::story::{BRISK, Pace, channel, count, duration, host, print, tells, told, wait_state, wait_told};
 use crate::common::daemon::Daemon;
 use crate::common::http::FakeHttp;
 use crate::common::{TempDir, wait_for};
-use crate::net::{Site, lab};
-use crate::story::{BRISK, Pace, channel, count, duration, host, print, tells, told, wait_state, wait_told};
 
 /// A server on the hub and a client in a site, which knows each other.
 pub struct Pair {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::net::{Site, lab};
+use super::story::{Pace, channel, count, duration, told};
 use crate::common::daemon::Daemon;
 use crate::common::{TempDir, wait_within};
-use crate::net::{Site, lab};
-use crate::story::{Pace, channel, count, duration, told};
 
 const PACE: Pace = Pace { period: Duration::from_millis(500), num: 2, grace: Duration::from_millis(300) };
 const LINKS: u8 = 50;

@@ -10,10 +10,10 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use super::story::{BRISK, KEY, channel, duration, print, tells, told, wait_state, wait_told};
 use crate::common::beat::Beater;
 use crate::common::daemon::Daemon;
 use crate::common::{TempDir, wait_for, wait_within};
-use crate::story::{BRISK, KEY, channel, duration, print, tells, told, wait_state, wait_told};
 
 /// Stops the server for `time`. One client lives on; a host beats right before, and never again.
 fn frozen(time: Duration) {

@@ -7,11 +7,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::agents::{agent_config, name, server_config};
+use super::net::{Site, lab};
+use crate::agent::site::{agent_config, name, server_config};
 use crate::common::TempDir;
 use crate::common::daemon::Daemon;
 use crate::common::{wait_for, wait_within};
-use crate::net::{Site, lab};
 
 const LONG: Duration = Duration::from_secs(60);
 

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::net::{Site, lab};
+use super::story::{Pace, channel, host, print, wait_state};
 use crate::common::daemon::{Daemon, wrap};
 use crate::common::{TempDir, wait_for, wait_within};
-use crate::net::{Site, lab};
-use crate::story::{Pace, channel, host, print, wait_state};
 
 const PACE: Pace = Pace { period: Duration::from_secs(1), num: 3, grace: Duration::from_secs(1) };
 /// Names are kept for a minute.

@@ -6,11 +6,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use super::net::{Site, lab, run};
+use super::story::{BRISK, Pace, count, print, told};
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, FakeHttp};
 use crate::common::{TempDir, wait_within};
-use crate::net::{Site, lab, run};
-use crate::story::{BRISK, Pace, count, print, told};
 
 /// Fifty daemons start and recover in it.
 const LONG: Duration = Duration::from_secs(90);

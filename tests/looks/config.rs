@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use interrupt_callback::probe::what::{HttpLook, What};
 
-use crate::{read, what};
+use super::{read, what};
 
 fn http(lines: &str) -> HttpLook {
     match what(lines) {

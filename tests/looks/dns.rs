@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use interrupt_callback::run::threads::{HTTP_STACK, spawn};
 
-use crate::{LONG, SHORT, judged, seen, what};
+use super::{LONG, SHORT, judged, seen, what};
 
 /// A server that says to each question what `script` makes of it and of how many came before; it ends with the test.
 fn server(mut script: impl FnMut(&[u8], usize) -> Vec<Vec<u8>> + Send + 'static) -> String {

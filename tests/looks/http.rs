@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use interrupt_callback::run::threads::{HTTP_STACK, spawn};
 
+use super::{LONG, SHORT, judged, seen, what};
 use crate::common::SECRETS;
 use crate::common::http::{Answer, FakeHttp};
-use crate::{LONG, SHORT, judged, seen, what};
 
 fn good() -> (Option<bool>, String) {
     (Some(true), String::new())

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use crate::{LONG, SHORT, judged};
+use super::{LONG, SHORT, judged};
 
-const NAME: &str = "icmp::hosts_answer_or_not";
+const NAME: &str = "looks::icmp::hosts_answer_or_not";
 
 /// Runs itself again in a network namespace, where the group may ping.
 #[test]

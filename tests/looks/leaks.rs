@@ -3,23 +3,12 @@
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::{LONG, SHORT, judged, seen, what};
 use crate::common::http::{Answer, FakeHttp};
-use crate::common::wait_for;
-use crate::{LONG, SHORT, judged, seen, what};
-
-/// Runs the test `name` alone, with this variable set.
-fn alone(name: &str, variable: &str) {
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", name, "--nocapture"]).env(variable, "1");
-    let done = again.output().unwrap();
-    let text = [done.stdout, done.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    assert!(done.status.success() && text.contains("1 passed"), "{text}");
-}
+use crate::common::{alone, wait_for};
 
 fn count(folder: &str) -> usize {
     fs::read_dir(folder).unwrap().count()
@@ -46,8 +35,8 @@ fn looks() -> (Vec<String>, [TcpListener; 1], UdpSocket) {
 
 #[test]
 fn nothing_is_left_behind() {
-    if std::env::var_os("COUNTING").is_none() {
-        return alone("leaks::nothing_is_left_behind", "COUNTING");
+    if !alone("looks::leaks::nothing_is_left_behind") {
+        return;
     }
     let (lines, _listener, _silent) = looks();
     let all = || {
@@ -67,8 +56,8 @@ fn nothing_is_left_behind() {
 
 #[test]
 fn without_descriptors_nothing_is_said_of_others() {
-    if std::env::var_os("STARVING").is_none() {
-        return alone("leaks::without_descriptors_nothing_is_said_of_others", "STARVING");
+    if !alone("looks::leaks::without_descriptors_nothing_is_said_of_others") {
+        return;
     }
     let fake = FakeHttp::start(|_| Answer::ok(""));
     let (mut lines, _listener, _silent) = looks();

@@ -7,8 +7,8 @@ use interrupt_callback::clock::tick;
 use interrupt_callback::probe::look::{Tools, look};
 use interrupt_callback::run::threads::{HTTP_STACK, Stop, spawn};
 
+use super::{LONG, SHORT, judged, seen, tools, what};
 use crate::common::{TempDir, wait_for};
-use crate::{LONG, SHORT, judged, seen, tools, what};
 
 #[test]
 fn exit_codes_are_judged() {

@@ -10,7 +10,7 @@ use interrupt_callback::probe::what::What;
 use interrupt_callback::resolve::Resolver;
 use interrupt_callback::run::threads::Stop;
 
-use crate::{LONG, SHORT, seen};
+use super::{LONG, SHORT, seen};
 
 fn tcp(address: SocketAddr) -> What {
     What::Tcp { host: address.ip().to_string(), port: address.port() }

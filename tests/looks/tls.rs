@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::Write;
 
+use super::{LONG, SHORT, judged};
+use crate::channels::tls::ends::{Authority, Proxy, TlsServer, dripping_server, plain_server, silent_server};
 use crate::common::TempDir;
-use crate::ends::{Authority, Proxy, TlsServer, dripping_server, plain_server, silent_server};
-use crate::{LONG, SHORT, judged};
 
 const WRONG_NAME: &str = "the certificate is for another name";
 

@@ -3,9 +3,9 @@
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use super::{Door, channel, hook, told, wait_state};
 use crate::common::TempDir;
 use crate::common::daemon::{Daemon, run};
-use crate::{Door, channel, hook, told, wait_state};
 
 /// A port that neither takes nor refuses a connection: its queue is full.
 struct Hole {

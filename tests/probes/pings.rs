@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
+use super::{channel, hook, is, reload, settled, standing, told, wait_state};
 use crate::common::ask::ask;
 use crate::common::daemon::Daemon;
 use crate::common::http::{Asked, FakeHttp};
 use crate::common::trace::failing;
 use crate::common::{SECRETS, TempDir, wait_for};
-use crate::{channel, hook, is, reload, settled, standing, told, wait_state};
 
 const TOKEN: &str = SECRETS[0];
 

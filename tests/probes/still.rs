@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use interrupt_callback::clock::tick;
 
+use super::{channel, hook, is, settled, standing, told, wait_state};
 use crate::common::daemon::Daemon;
 use crate::common::http::{Answer, FakeHttp};
 use crate::common::{TempDir, wait_for};
-use crate::{channel, hook, is, settled, standing, told, wait_state};
 
 #[test]
 fn a_file_that_goes_and_comes_is_told_once_each_over_two_kills() {

@@ -1,9 +1,9 @@
 //! What is told, by whom, and how often.
 
+use super::{Door, channel, hook, is, reload, settled, standing, told, wait_state};
 use crate::common::beat::Beater;
 use crate::common::daemon::Daemon;
 use crate::common::{SECRETS, TempDir, wait_for};
-use crate::{Door, channel, hook, is, reload, settled, standing, told, wait_state};
 
 #[test]
 fn one_down_and_one_up_over_two_restarts() {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::{channel, hook, names, only, reload, standing, state, told};
 use crate::common::beat::Beater;
 use crate::common::daemon::Daemon;
 use crate::common::{SECRETS, TempDir, wait_for};
-use crate::{channel, hook, names, only, reload, standing, state, told};
 
 const KEY: &str = SECRETS[0];
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::process::Command;
 
+use super::{channel, hook, names, only, reload, standing, state, told};
 use crate::common::beat::Beater;
 use crate::common::daemon::{Daemon, wrap};
 use crate::common::http::FakeHttp;
 use crate::common::{SECRETS, TempDir, wait_for};
-use crate::{channel, hook, names, only, reload, standing, state, told};
 
 /// More than nothing is always in use, and not everything.
 const ALWAYS: &str = "memory = { high = 1, clear = 0 }\n";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use interrupt_callback::event::{Event, Fact, Field, Id, Kind};
 use interrupt_callback::keepalive::beat::{Notice, Report};
 
-use crate::world::{World, kinds, notice, report, with};
+use super::world::{World, kinds, notice, report, with};
 
 /// A notice of its own.
 fn own(kind: Kind, n: u64, told: bool, delivered: bool) -> Notice {

@@ -9,7 +9,7 @@ use interrupt_callback::keepalive::rules::Rules;
 use interrupt_callback::keepalive::silences::Lasts;
 use std::time::Duration;
 
-use crate::world::*;
+use super::world::*;
 
 fn silence(world: &mut World, glob: &str, lasts: Lasts, ms: i64) {
     world.run_to(ms);

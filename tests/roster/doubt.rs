@@ -7,7 +7,7 @@ use interrupt_callback::keepalive::beat::Report;
 use interrupt_callback::keepalive::heard::Note;
 use interrupt_callback::keepalive::host::Standing;
 
-use crate::world::*;
+use super::world::*;
 
 /// Beats of `hosts` from `from` to `to`, every 30 s, spread over the period.
 fn beats(world: &mut World, hosts: std::ops::Range<i64>, from: i64, to: i64) {

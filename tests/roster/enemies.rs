@@ -7,7 +7,7 @@ use interrupt_callback::keepalive::beat::{Ev, Report};
 use interrupt_callback::keepalive::rules::Rules;
 use interrupt_callback::keepalive::silences::Lasts;
 
-use crate::world::*;
+use super::world::*;
 
 /// Messages: a group is one.
 fn messages(told: &[Event]) -> usize {

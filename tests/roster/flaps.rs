@@ -5,7 +5,7 @@ use std::time::Duration;
 use interrupt_callback::event::{Event, Fact, Field, Kind};
 use interrupt_callback::keepalive::beat::Report;
 
-use crate::world::*;
+use super::world::*;
 
 /// D of this host is 35 s.
 fn beat(seq: i64) -> Report {

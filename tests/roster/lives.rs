@@ -9,7 +9,7 @@ use interrupt_callback::keepalive::host::{Cause, Shard, Standing};
 use interrupt_callback::keepalive::roster::Roster;
 use std::time::Duration;
 
-use crate::world::*;
+use super::world::*;
 
 #[test]
 fn a_restart_tells_the_dead_once_and_the_living_never() {

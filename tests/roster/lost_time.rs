@@ -8,7 +8,7 @@ use interrupt_callback::keepalive::beat::Report;
 use interrupt_callback::keepalive::host::{Shard, Standing};
 use interrupt_callback::keepalive::roster::Roster;
 
-use crate::world::*;
+use super::world::*;
 
 /// A beat of a host whose D is 4 s: period 1 s, `num` 3, grace 1 s.
 fn quick(seq: u64) -> Report {

@@ -9,8 +9,8 @@ use interrupt_callback::keepalive::beat::Report;
 use interrupt_callback::keepalive::heard::Heard;
 use interrupt_callback::keepalive::roster::Roster;
 
-use crate::random::Rng;
-use crate::world::*;
+use super::random::Rng;
+use super::world::*;
 
 /// How the network treats hosts.
 struct Network {

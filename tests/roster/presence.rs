@@ -5,7 +5,7 @@ use interrupt_callback::keepalive::beat::{Ev, Report};
 use interrupt_callback::keepalive::heard::{Note, Refusal};
 use interrupt_callback::keepalive::host::{Host, Standing};
 
-use crate::world::*;
+use super::world::*;
 
 /// A beat of another run. `up` and `age` in seconds.
 fn of(run: &str, boot: &str, up: i64, age: i64) -> Report {

@@ -5,7 +5,7 @@ use interrupt_callback::event::{Event, Field, Id, Kind, Moment};
 use interrupt_callback::keepalive::beat::Notice;
 use interrupt_callback::keepalive::roster::push::Took;
 
-use crate::world::{START, World, at, kinds, notice, report, with};
+use super::world::{START, World, at, kinds, notice, report, with};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;

@@ -10,7 +10,7 @@ use interrupt_callback::keepalive::host::Standing;
 use interrupt_callback::keepalive::rules::Rules;
 use interrupt_callback::keepalive::silences::Lasts;
 
-use crate::world::*;
+use super::world::*;
 
 const HOSTS: usize = 12;
 const STEPS: usize = 4000;

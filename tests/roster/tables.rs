@@ -9,7 +9,7 @@ use interrupt_callback::keepalive::heard::{Note, Refusal};
 use interrupt_callback::keepalive::host::Shard;
 use interrupt_callback::keepalive::roster::Roster;
 
-use crate::world::*;
+use super::world::*;
 
 #[test]
 fn a_silence_is_told_at_its_deadline_and_its_end_with_the_duration() {

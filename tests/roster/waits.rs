@@ -7,7 +7,7 @@ use interrupt_callback::keepalive::beat::{Data, Report};
 use interrupt_callback::keepalive::rules::Rules;
 use interrupt_callback::readings::Readings;
 
-use crate::world::*;
+use super::world::*;
 
 const HOUR: i64 = 3_600_000;
 

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fake::{Fake, PATIENCE, answer, drip, until_closed};
+use super::fake::{Fake, PATIENCE, answer, drip, until_closed};
 use interrupt_callback::clock;
 #[cfg(feature = "tls")]
 use interrupt_callback::fetch::TlsError;
@@ -52,7 +52,7 @@ fn a_whole_exchange() {
 #[test]
 fn proxies_of_the_environment_do_not_apply() {
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "fetch::a_whole_exchange"]);
+    again.args(["--exact", "sockets::fetch::a_whole_exchange"]);
     for name in ["ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
         again.env(name, "http://127.0.0.1:1");
     }
@@ -76,7 +76,7 @@ fn a_proxy_that_drips_ends_at_the_deadline() {
         drip(stream, b"x", Duration::from_millis(50));
     });
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "fetch::a_proxy_that_drips_ends_at_the_deadline"]).env("DRIPPING", "1");
+    again.args(["--exact", "sockets::fetch::a_proxy_that_drips_ends_at_the_deadline"]).env("DRIPPING", "1");
     for name in ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY"] {
         again.env_remove(name);
     }
@@ -107,7 +107,7 @@ fn a_proxy_is_used() {
         answer(stream, 200, "through");
     });
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "fetch::a_proxy_is_used"]).env("PROXIED", "1");
+    again.args(["--exact", "sockets::fetch::a_proxy_is_used"]).env("PROXIED", "1");
     for name in ["all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"] {
         again.env_remove(name);
     }

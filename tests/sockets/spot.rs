@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::fake::{Fake, PATIENCE, answer, drip, until_closed};
+use super::fake::{Fake, PATIENCE, answer, drip, until_closed};
 use interrupt_callback::alert::Parcel;
 use interrupt_callback::alert::pending::{After, Change};
 use interrupt_callback::clock;

@@ -1,9 +1,9 @@
 //! What the file may say of agents, and what a reload makes of it.
 
-use super::common::TempDir;
-use super::common::daemon::{Daemon, run};
-use super::common::http::{Answer, FakeHttp};
 use super::site::{CI, WEB1, WEB2, config};
+use crate::common::TempDir;
+use crate::common::daemon::{Daemon, run};
+use crate::common::http::{Answer, FakeHttp};
 
 #[test]
 fn names_are_told_apart() {
@@ -85,7 +85,7 @@ fn agents_come_and_go_with_a_reload() {
     let web = server.ready_web();
     let ask = |method: &str, path: &str, token: &str, body: &str| {
         let bearer = format!("Bearer {token}");
-        super::common::ask::ask(web, method, path, &[("Authorization", &bearer)], body.as_bytes()).status
+        crate::common::ask::ask(web, method, path, &[("Authorization", &bearer)], body.as_bytes()).status
     };
     assert_eq!(ask("GET", "/agent/job", WEB1, ""), 401);
     assert_eq!(ask("POST", "/job/add", CI, r#"{"message":"web1 x"}"#), 404);

@@ -68,7 +68,7 @@ fn what_the_disk_does_not_take_is_refused() {
         assert_eq!(site.outcome(method, path, token, body), (503, "ServerError".to_owned()), "{path}");
     }
     std::fs::remove_dir(&file).unwrap();
-    let (_, message) = super::common::wait_for("the disk", || {
+    let (_, message) = crate::common::wait_for("the disk", || {
         let reply = site.ask("GET", "/agent/job", WEB1, "");
         (reply.status == 200).then(|| (0, reply.json()["message"].as_str().unwrap().to_owned()))
     });
@@ -84,7 +84,7 @@ fn an_agent_that_falls_silent_is_told_and_told_back() {
     site.ask("GET", "/agent/job", WEB1, "");
     assert_eq!(site.ask("POST", "/job/add", CI, r#"{"message":"web1 stale"}"#).status, 201);
     let silent = |kind: &str| {
-        super::common::wait_within(Duration::from_secs(300), kind, || {
+        crate::common::wait_within(Duration::from_secs(300), kind, || {
             let told = site.hook.asked().iter().any(|asked| asked.tells(kind, "web1"));
             told.then_some(())
         });

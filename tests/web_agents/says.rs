@@ -1,8 +1,8 @@
 //! What scripts say to people.
 
-use super::common::SECRETS;
-use super::common::ask::{Reply, ask, get};
 use super::site::{CI, Site, WEB1, WEB2};
+use crate::common::SECRETS;
+use crate::common::ask::{Reply, ask, get};
 
 #[test]
 fn messages_are_told_once_with_their_source() {

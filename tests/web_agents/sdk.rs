@@ -1,9 +1,9 @@
 //! What the SDK of these agents sends, byte for byte as Go's net/http writes it, over one connection that it keeps.
 
-use super::common::SECRETS;
-use super::common::ask::{Asker, get};
-use super::common::daemon::Daemon;
 use super::site::{CI, Site, WEB1};
+use crate::common::SECRETS;
+use crate::common::ask::{Asker, get};
+use crate::common::daemon::Daemon;
 
 /// `path` with the headers in Go's order: it names the content of a GET, too.
 fn go(method: &str, path: &str, body: Option<&str>) -> String {

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::common::ask::{Reply, ask};
-use super::common::daemon::Daemon;
-use super::common::http::{Answer, Asked, FakeHttp};
-use super::common::{SECRETS, TempDir, wait_for};
+use crate::common::ask::{Reply, ask};
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{SECRETS, TempDir, wait_for};
 
 /// The agents' tokens, and that of a script that may do everything.
 pub const WEB1: &str = "planted-sign-secret";

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use super::common::daemon::Daemon;
-use super::common::{SECRETS, TempDir, wait_for};
 use super::site::{CI, Site, WEB1};
+use crate::common::daemon::Daemon;
+use crate::common::{SECRETS, TempDir, wait_for};
 
 fn agent(site: &Site, dir: &TempDir) -> String {
     format!(

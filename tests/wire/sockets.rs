@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use crate::fake::*;
+use super::fake::*;
 use interrupt_callback::clock::{self, Tick};
 use interrupt_callback::config::plan::{Auth, ClientPlan};
 use interrupt_callback::keepalive::answer::Outcome;

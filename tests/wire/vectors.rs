@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use std::net::Shutdown;
 
-use crate::fake::*;
+use super::fake::*;
 use interrupt_callback::config::plan::Auth;
 use interrupt_callback::keepalive::answer::Outcome;
 use interrupt_callback::keepalive::beat::Ev;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use interrupt_callback::alert::Verdict;
 
 use super::of;
-use crate::sheet::{class, judged, notice, ready};
+use crate::channels::sheet::{class, judged, notice, ready};
 
 const RIGHT: &[(&str, &str)] = &[("date", "Sat, 21 Nov 2026 02:00:00 GMT")];
 const AHEAD: &[(&str, &str)] = &[("date", "Sat, 21 Nov 2026 04:00:00 GMT")];
@@ -273,7 +273,7 @@ fn a_refused_signature_is_a_wrong_clock_or_a_wrong_secret() {
         }
         if !unsigned.is_empty() {
             let plan = of(unsigned);
-            let verdict = judged(&plan, &crate::sheet::ready(&plan, &notice("x")), 200, AHEAD, said);
+            let verdict = judged(&plan, &crate::channels::sheet::ready(&plan, &notice("x")), 200, AHEAD, said);
             assert!(reason(&verdict).contains("set secret") && class(&verdict) == "broken", "{verdict:?}");
         }
     }
@@ -320,25 +320,25 @@ fn reasons_hide_secrets_and_what_changes_each_time() {
         ),
     ] {
         let plan = of(sheet);
-        let ready = crate::sheet::ready(&plan, &notice("x"));
+        let ready = crate::channels::sheet::ready(&plan, &notice("x"));
         let verdict = judged(&plan, &ready, 200, &[], body);
         let why = reason(&verdict).replace("(token or", "").replace("access_token", "");
         assert!(why.contains("***") && !why.contains("tok") && !why.contains("demo") && !why.contains('\n'), "{why}");
     }
     let late = r#"{"errcode":310000,"errmsg":"invalid timestamp"}"#;
     let plan = of("dingtalk-text");
-    let ready = crate::sheet::ready(&plan, &notice("x"));
+    let ready = crate::channels::sheet::ready(&plan, &notice("x"));
     let sign = ready.url.rsplit('=').next().unwrap();
     assert!(reason(&judged(&plan, &ready, 200, &[], late)).contains("invalid timestamp (the clock"));
     let echo = format!(r#"{{"errcode":310000,"errmsg":"sign not match: {sign}"}}"#);
     assert!(!reason(&judged(&plan, &ready, 200, &[], &echo)).contains(sign));
-    let written = crate::sheet::plan("[alert.dingtalk]\ntoken = \"a+b-c+d\"");
-    let ready = crate::sheet::ready(&written, &notice("x"));
+    let written = crate::channels::sheet::plan("[alert.dingtalk]\ntoken = \"a+b-c+d\"");
+    let ready = crate::channels::sheet::ready(&written, &notice("x"));
     let echo = r#"{"errcode":300005,"errmsg":"token a+b-c+d is not exist"}"#;
     let verdict = judged(&written, &ready, 200, &[], echo);
     assert!(reason(&verdict).contains("token *** is not exist"), "{verdict:?}");
     let fast = r#"{"errcode":130101,"errmsg":"send too fast"}"#;
     let plan = of("dingtalk-text");
-    let verdict = judged(&plan, &crate::sheet::ready(&plan, &notice("x")), 200, &[], fast);
+    let verdict = judged(&plan, &crate::channels::sheet::ready(&plan, &notice("x")), 200, &[], fast);
     assert_eq!(reason(&verdict), "oapi.dingtalk.com: code 130101: send too fast");
 }

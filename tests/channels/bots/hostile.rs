@@ -4,7 +4,7 @@ use interrupt_callback::event::{Event, Field, Id, Kind, Moment};
 use serde_json::Value;
 
 use super::{SHEETS, body};
-use crate::sheet::{NOW, message, plan, ready};
+use crate::channels::sheet::{NOW, message, plan, ready};
 
 const NAMES: [&str; 8] = [
     "<at user_id=\"all\"></at>",

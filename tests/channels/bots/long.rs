@@ -7,7 +7,7 @@ use interrupt_callback::event::{Event, Fact, Field, Id, Kind, Moment};
 use serde_json::Value;
 
 use super::{SHEETS, body};
-use crate::sheet::{NOW, plan, ready};
+use crate::channels::sheet::{NOW, plan, ready};
 
 /// Twenty long lines, in which each byte becomes two in JSON.
 fn digest() -> Message {

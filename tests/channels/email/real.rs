@@ -13,8 +13,8 @@ use interrupt_callback::fetch::{root_is_usable, roots::CaFile};
 use serde_json::{Value, json};
 
 use super::{PASSWORD, attempt, mail, once};
+use crate::channels::sheet::{NOW, class, message, notice};
 use crate::common::{SOON, TempDir};
-use crate::sheet::{NOW, class, message, notice};
 
 /// A Python that has aiosmtpd: that of `IC_PYTHON`, or the usual one.
 fn python() -> Option<PathBuf> {

@@ -2,11 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail wherever it wants to")]
 
-#[path = "../common/mod.rs"]
-mod common;
-#[path = "../../contrib/mock-cloud/clouds.rs"]
+#[path = "../contrib/mock-cloud/clouds.rs"]
 #[expect(dead_code, reason = "the mock has more options than are used here")]
-mod mock;
+pub mod mock;
 
 mod carried;
 mod cost;
@@ -15,9 +13,9 @@ mod look;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::daemon::Daemon;
-use common::http::{Answer, Asked, FakeHttp};
-use common::{TempDir, wait_for};
+use crate::common::daemon::Daemon;
+use crate::common::http::{Answer, Asked, FakeHttp};
+use crate::common::{TempDir, wait_for};
 use interrupt_callback::clock;
 use mock::{CLOUDS, Kind, Request, Script};
 

@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its fakes has failed")]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod bots;
 mod email;
 mod every;
@@ -13,6 +10,6 @@ mod presets;
 mod secrets;
 mod sheet;
 mod storm;
-mod tls;
+pub mod tls;
 mod told;
 mod wording;
