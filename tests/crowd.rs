@@ -81,8 +81,8 @@ fn is_answered(at: SocketAddr) -> bool {
 
 /// A connection from another address of this machine.
 fn dial_from(source: [u8; 4], to: SocketAddr) -> TcpStream {
-    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-    let fd = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+    let fd = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
     bind(&fd, &SocketAddr::from((source, 0))).unwrap();
     connect(&fd, &to).unwrap();
     let stream = TcpStream::from(fd);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::common::beat::{Beater, raw};
 use crate::common::daemon::Daemon;
 use crate::common::{SECRETS, SOON, TempDir, alone, wait_for};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 
 const KEY: &str = SECRETS[0];
 const DENIED: &str = "{\"v\":2,\"err\":\"denied\"}\n";
@@ -86,7 +86,7 @@ fn a_replayed_or_reflected_line_proves_nothing() {
 
 /// A connection from an address of its own, 127.0.1.NUMBER: a neighbour, not the known host's machine.
 fn from(number: u8, to: SocketAddr) -> std::io::Result<TcpStream> {
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddr::from(([127, 0, 1, number], 0)))?;
     connect(&socket, &to)?;
     Ok(socket.into())
@@ -190,7 +190,8 @@ fn many_descriptors() {
 /// A connection on its way, from the address 127.1.x.y with its number.
 fn dial(number: u32, to: SocketAddr) -> OwnedFd {
     let [_, _, high, low] = number.to_be_bytes();
-    let fd = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::NONBLOCK, None).expect("a socket");
+    let fd = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
+        .expect("a socket");
     bind(&fd, &SocketAddr::from(([127, 1, high, low], 0))).expect("an address");
     // In progress, or refused: both are a stranger's lot.
     let _ = connect(&fd, &to);

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 
 use super::SOON;
 use super::daemon::Daemon;
@@ -117,7 +117,7 @@ impl Asker {
 
 /// A connection from `source`.
 pub fn dial(source: [u8; 4], address: SocketAddr) -> std::io::Result<TcpStream> {
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddr::from((source, 0)))?;
     connect(&socket, &address)?;
     Ok(socket.into())
