@@ -172,6 +172,8 @@ fn strangers_who_stay_hold_up_no_other_stranger() {
         let mut asker = Asker::from([127, 0, 1, 1 + number % 100], web);
         let reply = asker.ask("GET", "/healthz", &[("Connection", "close")], b"");
         assert_eq!(reply.status, 200, "{number}");
+        // The answer comes before the place is free, the end of the stream after it.
+        assert!(asker.is_closed(), "{number}");
         staying.push(asker);
     }
     assert!(daemon.stop().success());
