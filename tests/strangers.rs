@@ -180,13 +180,6 @@ impl Witness {
     }
 }
 
-/// As many descriptors as the system allows this process, which such a test has to itself.
-fn many_descriptors() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-}
-
 /// A connection on its way, from the address 127.1.x.y with its number.
 fn dial(number: u32, to: SocketAddr) -> OwnedFd {
     let [_, _, high, low] = number.to_be_bytes();
@@ -205,7 +198,6 @@ fn descriptors(daemon: &Daemon) -> usize {
 /// For `time` 1,000 strangers are connected and say nothing, 200 say a byte a second, and `rate` new ones a second take
 /// the place of the oldest: at 200 a second each stays for the 5 s that an exchange may last.
 fn siege(time: Duration, rate: u32) {
-    many_descriptors();
     let (_dir, mut server, address) = server();
     let mut witness = Witness::start(&server);
     let idle = (server.proc_status("Threads"), server.proc_status("VmRSS"), descriptors(&server));

@@ -84,6 +84,7 @@ impl FakeHttp {
 
     /// The same at an address of the test's choice.
     pub fn start_at(address: SocketAddr, script: impl FnMut(&Asked) -> Answer + Send + 'static) -> FakeHttp {
+        super::many_descriptors();
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {

@@ -13,6 +13,7 @@ pub mod trace;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,22 @@ pub const SOON: Duration = Duration::from_secs(30);
 /// Keys and addresses that no output may show.
 pub const SECRETS: [&str; 3] = ["planted-key-0123456789", "planted-sign-secret", "planted-hook-token"];
 
+/// Takes as many descriptors as the system allows: fakes of all tests stay until the process ends.
+pub fn many_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    static RAISED: Once = Once::new();
+    RAISED.call_once(|| {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    });
+}
+
 /// A folder of its own, removed at the end.
 pub struct TempDir(PathBuf);
 
 impl TempDir {
     pub fn new() -> TempDir {
+        many_descriptors();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("ic-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -72,6 +84,7 @@ pub fn wait_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Opt
 /// descriptors and set limits, and take as many as it likes from no other test.
 pub fn alone(name: &str) -> bool {
     const ALONE: &str = "IC_TEST_ALONE";
+    many_descriptors();
     if std::env::var_os(ALONE).is_some() {
         return true;
     }
