@@ -224,6 +224,8 @@ impl Status<'_> {
             self.probes_json(&mut out);
             self.resources_json(&mut out);
         }
+        #[cfg(not(feature = "probes"))]
+        out.key("probes").open('[').close(']');
         self.jobs_json(&mut out);
         self.queue_json(&mut out);
         self.agents_json(&mut out);
