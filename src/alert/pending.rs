@@ -91,8 +91,10 @@ pub struct Pending {
     pub settled: u64,
     /// The last change whose state of the probes is on disk.
     pub kept: u64,
-    /// Somebody waits for that of this change.
+    /// That of this change is to be there soon: somebody waits for it.
     pub wanted: u64,
+    /// The disk fails: nobody need wait for it.
+    pub fails: bool,
     last: u64,
     queue: VecDeque<Change>,
     overheard: Vec<Event>,
@@ -129,6 +131,13 @@ impl Pending {
         Some(self.last)
     }
 
+    /// Whether the state of the probes with this change is on disk; `None` if that may come soon. A change that has no
+    /// number yet is not.
+    pub fn has_kept(&self, number: Option<u64>) -> Option<bool> {
+        let kept = number.is_some_and(|number| number <= self.kept);
+        (kept || self.fails).then_some(kept)
+    }
+
     /// Takes the first `most` changes.
     pub fn take(&mut self, most: usize) -> Vec<Change> {
         let mut taken = Vec::new();
@@ -155,5 +164,26 @@ impl Pending {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.overheard.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_disk_is_known_and_a_disk_that_fails_is_not_waited_for() {
+        for (number, fails, want) in [
+            (Some(6), false, Some(true)),
+            (Some(7), false, Some(true)),
+            (Some(7), true, Some(true)),
+            (Some(8), false, None),
+            (Some(8), true, Some(false)),
+            (None, false, None),
+            (None, true, Some(false)),
+        ] {
+            let pending = Pending { kept: 7, fails, ..Pending::default() };
+            assert_eq!(pending.has_kept(number), want, "{number:?}, {fails}");
+        }
     }
 }

@@ -271,8 +271,8 @@ impl Saver {
         if self.again > now.tick {
             return Some(self.again);
         }
-        let state = self.state_is_dirty(outbox).then(|| self.state_at.map_or(now.tick, |at| at + self.kept.pause()));
-        earliest(state, outbox.next_write())
+        let state = self.state_is_dirty(outbox).then(|| self.state_at.map_or(now.tick, |at| at + STATE_EVERY));
+        earliest(earliest(state, self.hurried_at(outbox)), outbox.next_write())
     }
 
     /// Time in which the desk did not run, and the store neither, is no time that the disk took.
@@ -308,13 +308,15 @@ impl Saver {
         let fresh = outbox.has_new();
         let mut parts = Parts::default();
         let mut jobs = self.events(outbox, &mut parts, all, now);
-        let pause_over = self.state_at.is_none_or(|at| now.tick >= at + self.kept.pause());
+        let pause_over = self.state_at.is_none_or(|at| now.tick >= at + STATE_EVERY);
         if fresh || all || pause_over || self.more_shards {
             let before = jobs.len();
             self.state(outbox, board, channels, &mut parts, &mut jobs);
             if jobs.len() > before {
                 self.state_at = Some(now.tick);
             }
+        } else {
+            jobs.extend(self.hurried(outbox, now));
         }
         parts.removals = take(&mut self.removals);
         parts.removals.append(&mut outbox.removals());

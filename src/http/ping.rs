@@ -7,7 +7,7 @@ use crate::probe::book::Pinged;
 
 /// Bytes of a body that are kept for the message.
 const MAX_BODY: usize = 1024;
-/// The answer if the disk fails, or is slow.
+/// The answer if the disk fails or is slow, or too many wait for it.
 const UNSAVED: &str = "OK, but the disk has not taken it yet: a crash of the monitor would lose it\n";
 
 /// `/ping/TOKEN`, which says that all is well, and below it `/start`, `/fail` and exit codes, of which 0 is as good.
@@ -33,7 +33,7 @@ pub fn ping(site: &Site, request: &Request<'_>) -> Response {
         Some(true) => Response::text(200, "OK\n"),
         // It is told all the same.
         Some(false) => Response::text(200, UNSAVED),
-        // A reload is under way.
+        // A reload is under way, or the program ends.
         None => Response::text(503, "not now\n").with("Retry-After", "1"),
     }
 }

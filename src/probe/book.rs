@@ -152,8 +152,8 @@ pub struct Book {
     left: Vec<saved::Saved>,
     /// By when it is to be saved.
     unsaved: Option<Tick>,
-    /// Somebody waits until it is saved.
-    pressing: bool,
+    /// The program ends.
+    closed: bool,
     /// Lines for the log.
     said: Vec<String>,
     /// Probes that came up.
@@ -268,9 +268,9 @@ impl Book {
         self.unsaved = Some(self.unsaved.map_or(by, |known| known.min(by)));
     }
 
-    /// Has `post` tell what is due, each with the state after it as JSON; gives what it took. What it does not take
-    /// stays due.
-    pub fn tell(&mut self, now: &Now, post: &mut dyn FnMut(Option<Event>, String) -> bool) -> Vec<Event> {
+    /// Has `post` tell what is due, each with the state after it as JSON; gives what it took, which has a number then.
+    /// What it does not take stays due.
+    pub fn tell(&mut self, now: &Now, post: &mut dyn FnMut(Option<Event>, String) -> Option<u64>) -> Vec<Event> {
         let mut events = Vec::new();
         for at in 0..self.items.len() {
             let Some((event, after)) = self.items.get(at).and_then(|item| told::due(item, &self.me, now)) else {
@@ -278,42 +278,41 @@ impl Book {
             };
             let Some(item) = self.items.get_mut(at) else { continue };
             let before = std::mem::replace(&mut item.told, after);
-            if !post(Some(event.clone()), self.json(now)) {
+            let Some(number) = post(Some(event.clone()), self.json(now)) else {
                 self.items[at].told = before;
                 return events;
-            }
+            };
             if event.kind.phase() == Phase::Begin {
                 self.items[at].tells.push(now.tick);
             }
-            self.posted();
+            self.posted(number);
             events.push(event);
         }
         while let Some(incident) = self.dropped.pop() {
             let event = told::dropped(incident, &self.me, now);
-            if !post(Some(event.clone()), self.json(now)) {
+            let Some(number) = post(Some(event.clone()), self.json(now)) else {
                 self.dropped.push(incident);
                 return events;
-            }
-            self.posted();
+            };
+            self.posted(number);
             events.push(event);
         }
-        if self.unsaved.is_some_and(|by| by <= now.tick) && post(None, self.json(now)) {
-            self.posted();
+        if self.unsaved.is_some_and(|by| by <= now.tick)
+            && let Some(number) = post(None, self.json(now))
+        {
+            self.posted(number);
         }
         events
     }
 
-    fn posted(&mut self) {
-        (self.unsaved, self.pressing) = (None, false);
+    fn posted(&mut self, number: u64) {
+        self.unsaved = None;
+        self.passed_on(number);
     }
 
-    /// Whether a ping said what is to be saved before it is answered, and [`Book::tell`] has not passed it on yet.
-    pub fn presses(&self) -> bool {
-        self.pressing
-    }
-
-    /// Saves now what would be saved later.
-    pub fn settle(&mut self, now: &Now) {
+    /// Saves now what would be saved later, and takes no more pings.
+    pub fn close(&mut self, now: &Now) {
+        self.closed = true;
         if self.unsaved.is_some() {
             self.unsaved = Some(now.tick);
         }

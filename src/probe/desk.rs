@@ -1,7 +1,7 @@
 //! The thread of probes: it steps the book, starts the looks, each in a thread of its own, and passes on what is told.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -25,6 +25,8 @@ use crate::run::threads::{Bell, HTTP_STACK, Stop, lock, spawn};
 const NAP: Duration = Duration::from_secs(1);
 /// How long the answer to a ping waits until what it said is on disk; a disk that takes longer is not waited for.
 const KEPT: Duration = Duration::from_millis(1500);
+/// Answers that wait so at a time: each holds a connection, of which strangers have sixteen.
+const MOST_WAITING: usize = 4;
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(10);
 /// Hosts that are looked at under one lock of the roster.
@@ -53,8 +55,8 @@ struct Shared {
     book: Mutex<Book>,
     /// A channel of this host tells its events.
     tells: AtomicBool,
-    /// The number of the last change that was passed on. It changes under the lock of the book.
-    posted: Mutex<u64>,
+    /// Answers that wait for the disk.
+    waiting: AtomicUsize,
     bell: Bell,
 }
 
@@ -81,8 +83,8 @@ pub fn start(
         }
     }
     let (book, tells) = (Mutex::new(book), AtomicBool::new(tells));
-    let shared =
-        Arc::new(Shared { parts, apart: Arc::default(), book, tells, posted: Mutex::default(), bell: Bell::default() });
+    let (apart, waiting, bell) = (Arc::default(), AtomicUsize::new(0), Bell::default());
+    let shared = Arc::new(Shared { parts, apart, book, tells, waiting, bell });
     let inside = Arc::clone(&shared);
     let thread = spawn("probes", HTTP_STACK, move || inside.work())?;
     Ok((Arc::new(Desk(shared)), thread))
@@ -106,16 +108,28 @@ impl Desk {
         lock(&self.0.book).standings()
     }
 
-    /// A ping came for `name`; `body` is clean. `None` if there is none of that name, else whether what must survive the
-    /// end of the program does: what is lost of others is made up for by the next one.
+    /// A ping came for `name`; `body` is clean. `None` if there is none of that name, or the program ends; else whether
+    /// what it and those before it said survives the end of the program, as far as the next one does not make up for it.
     pub fn pinged(&self, name: &str, ping: Pinged, body: String) -> Option<bool> {
-        let (known, presses) = {
-            let mut book = lock(&self.0.book);
-            (book.pinged(name, ping, body, tick()), book.presses())
-        };
+        let known = lock(&self.0.book).pinged(name, ping, body, tick());
         self.0.bell.ring();
-        // One that says the same again may come before the first is on disk.
-        known.then(|| !presses && !matches!(ping, Pinged::Failed(_)) || self.0.kept())
+        known.then(|| self.0.kept(name))
+    }
+}
+
+/// The place of one that waits. It is free again when this is dropped.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Option<Place<'a>> {
+        let place = Place(waiting);
+        (waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -149,30 +163,21 @@ impl Shared {
             }
             self.bell.wait(next.map_or(NAP, |next| next.since(tick()).min(NAP)));
         }
-        lock(&self.book).settle(&clock::now());
+        lock(&self.book).close(&clock::now());
         self.tell();
     }
 
-    /// Waits until what was said so far is on disk; `false` if that takes too long.
-    fn kept(&self) -> bool {
-        let (until, wait, mut asks) = (tick() + KEPT, Stop::default(), false);
+    /// Waits until what pings of `name` said is on disk; `false` if that takes too long, or too many wait.
+    fn kept(&self, name: &str) -> bool {
+        let (until, wait, mut number, mut place) = (tick() + KEPT, Stop::default(), None, None);
         loop {
-            let posted = {
-                let book = lock(&self.book);
-                (!book.presses()).then(|| *lock(&self.posted))
-            };
-            if let Some(posted) = posted {
-                let pending = &mut self.parts.board.lock().pending;
-                if pending.kept >= posted {
-                    return true;
-                }
-                asks = pending.wanted < posted;
-                pending.wanted = pending.wanted.max(posted);
+            // The first one counts: what comes after it makes nobody wait longer.
+            number = number.or_else(|| lock(&self.book).number(name));
+            if let Some(kept) = self.parts.board.lock().pending.has_kept(number) {
+                return kept;
             }
-            if std::mem::take(&mut asks) {
-                self.parts.board.wake();
-            }
-            if tick() >= until {
+            place = place.or_else(|| Place::take(&self.waiting));
+            if place.is_none() || tick() >= until {
                 return false;
             }
             wait.wait(LOOK);
@@ -180,13 +185,22 @@ impl Shared {
     }
 
     fn tell(&self) {
-        let post = &mut |event: Option<Event>, json: String| {
-            let after = After::Small { name: PROBES_STATE.to_owned(), json };
-            let posted = self.parts.board.lock().pending.push(event, after);
-            self.parts.board.wake();
-            posted.map(|posted| *lock(&self.posted) = posted).is_some()
+        let events = {
+            let mut book = lock(&self.book);
+            let presses = book.presses();
+            let post = &mut |event: Option<Event>, json: String| {
+                let after = After::Small { name: PROBES_STATE.to_owned(), json };
+                let number = {
+                    let pending = &mut self.parts.board.lock().pending;
+                    let number = pending.push(event, after);
+                    pending.wanted = number.filter(|_| presses).unwrap_or(pending.wanted);
+                    number
+                };
+                self.parts.board.wake();
+                number
+            };
+            book.tell(&clock::now(), post)
         };
-        let events = lock(&self.book).tell(&clock::now(), post);
         for event in &events {
             log::debug!("{}: incident {}", event.kind.name(), event.incident);
             self.parts.carry.put(event, self.tells.load(Ordering::Relaxed));
@@ -279,4 +293,21 @@ fn overhear(plan: &ProbePlan, since: Tick, resolver: &Arc<Resolver>) -> Outcome 
         None => "not used yet",
     };
     Outcome { good: seen, took: Duration::ZERO, detail: detail.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_wait_at_a_time() {
+        let waiting = AtomicUsize::new(0);
+        for _ in 0..3 {
+            let mut places: Vec<_> = (0..MOST_WAITING).map(|_| Place::take(&waiting).unwrap()).collect();
+            assert!(Place::take(&waiting).is_none() && Place::take(&waiting).is_none());
+            places.pop();
+            assert!(Place::take(&waiting).is_some());
+        }
+        assert_eq!(waiting.into_inner(), 0);
+    }
 }

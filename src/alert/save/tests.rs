@@ -93,23 +93,57 @@ fn what_somebody_waits_for_is_written_before_its_time_and_counts_once_it_is_on_d
     saver.stored(1, Ok(()), &mut outbox, &board, &at(0));
     let mut say = |seq, wanted, ms, result: Result<(), String>| {
         outbox.admit(Change { seq, event: None, after: After::Nothing }, &|_, _| true, &at(ms));
+        saver.small("history".to_owned(), Small { seq, json: "{}".to_owned() });
         saver.small("probes".to_owned(), Small { seq, json: "{}".to_owned() });
         board.lock().pending.wanted = wanted;
         saver.settle(&outbox, &board);
+        let due = saver.deadline(&outbox, &at(ms)).is_some_and(|due| due <= at(ms).tick);
         step(&mut saver, &mut outbox, &board, ms);
-        let batch = batches.try_recv();
-        if let Ok(Parcel::Batch(batch)) = &batch {
+        let mut files = 0;
+        if let Ok(Parcel::Batch(batch)) = batches.try_recv() {
+            files = batch.jobs.len();
             saver.settle(&outbox, &board);
             let before = board.lock().pending.kept;
             assert!(before < seq, "{before} while {seq} is under way");
             saver.stored(batch.number, result, &mut outbox, &board, &at(ms));
         }
+        assert_eq!(due, files > 0, "{ms}");
         saver.settle(&outbox, &board);
-        (batch.is_ok(), board.lock().pending.kept)
+        let pending = &board.lock().pending;
+        (files, pending.kept, pending.fails)
     };
-    assert_eq!(say(1, 0, 1000, Ok(())), (false, 0), "nobody waits");
-    assert_eq!(say(2, 2, 1000, Ok(())), (true, 2));
-    assert_eq!(say(3, 3, 1400, Ok(())), (false, 2), "not again and again");
-    assert_eq!(say(4, 3, 1500, Err("full".to_owned())), (true, 2), "it is not on disk");
-    assert_eq!(say(5, 5, 11_500, Ok(())), (true, 5));
+    assert_eq!(say(1, 0, 1000, Ok(())), (0, 0, false), "nobody waits");
+    assert_eq!(say(2, 2, 1000, Ok(())), (1, 2, false), "that alone");
+    assert_eq!(say(3, 3, 1400, Ok(())), (0, 2, false), "not again and again");
+    assert_eq!(say(4, 3, 1500, Err("full".to_owned())), (1, 2, true), "it is not on disk");
+    assert_eq!(say(5, 5, 11_500, Ok(())), (2, 5, false), "all, after their time");
+    assert_eq!(say(6, 5, 12_500, Ok(())), (0, 5, false), "nobody waits any more");
+}
+
+/// Somebody waits all the time, for a minute.
+#[test]
+fn whoever_can_ping_does_not_wear_out_the_flash() {
+    let (mut saver, mut outbox, board, batches) = writing();
+    saver.stored(1, Ok(()), &mut outbox, &board, &at(0));
+    let (mut alone, mut all) = (Vec::new(), 0);
+    for seq in 1..=600 {
+        let now = at(seq as i64 * 100);
+        outbox.admit(Change { seq, event: None, after: After::Nothing }, &|_, _| true, &now);
+        for name in ["history", "probes"] {
+            saver.small(name.to_owned(), Small { seq, json: "{}".to_owned() });
+        }
+        board.lock().pending.wanted = seq;
+        saver.settle(&outbox, &board);
+        saver.step(&mut outbox, &board, &|| b"[]".to_vec(), false, &now);
+        if let Ok(Parcel::Batch(batch)) = batches.try_recv() {
+            match batch.jobs.len() {
+                1 => alone.push(seq),
+                _ => all += 1,
+            }
+            saver.stored(batch.number, Ok(()), &mut outbox, &board, &now);
+        }
+    }
+    assert_eq!(all, 12, "as ever");
+    assert_eq!(alone[..5], [1, 6, 11, 16, 21]);
+    assert!(alone.len() == 10 && alone[5..].windows(2).all(|two| two[1] - two[0] >= 99), "{alone:?}");
 }

@@ -44,6 +44,10 @@ pub(super) struct Ping {
     /// What came with the last one, and its exit code.
     pub body: String,
     pub code: Option<u8>,
+    /// One said what is to be saved before it is answered, and [`Book::tell`] has not passed it on yet.
+    pub pressing: bool,
+    /// The number of the change with the last of these that was passed on.
+    pub number: u64,
 }
 
 impl Ping {
@@ -73,9 +77,10 @@ impl Book {
         self.items.iter_mut().for_each(|item| item.listen_again(now));
     }
 
-    /// A ping came for `name`; `body` is clean. False if there is none of that name.
+    /// A ping came for `name`; `body` is clean. False if there is none of that name, or nobody would save it any more.
     pub fn pinged(&mut self, name: &str, ping: Pinged, body: String, now: Tick) -> bool {
-        let found = self.items.iter().position(|item| item.name() == name && item.plan().is_none());
+        let is_it = |item: &Item| item.name() == name && item.plan().is_none();
+        let found = self.items.iter().position(is_it).filter(|_| !self.closed);
         let Some((at, item)) = found.and_then(|at| Some((at, self.items.get_mut(at)?))) else { return false };
         let (begun, before) = (item.ping.begun, item.ping.good);
         item.last = Some(now);
@@ -106,16 +111,38 @@ impl Book {
         if turned {
             item.watch.set(state, now);
             item.turned(now);
-            self.say(at);
         }
         // What is lost with less than this is a moment of what is waited for after a start.
         let fresh = ping == Pinged::Good && before.is_none_or(|before| now.since(before) >= PATIENCE);
-        if turned || fresh && !often {
-            self.pressing = true;
+        let presses = turned || fresh && !often;
+        item.ping.pressing |= presses;
+        if turned {
+            self.say(at);
+        }
+        if presses {
             self.save_by(now);
         }
         self.save_by(now + if often { SAVE_PING } else { SAVE });
         true
+    }
+
+    /// The change that is on disk before a ping of `name` is answered: what pressed last, and this one may but repeat.
+    /// `None` while it is not passed on.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        let ping = &self.items.iter().find(|item| item.name() == name)?.ping;
+        (!ping.pressing).then_some(ping.number)
+    }
+
+    /// Whether a ping said what is to be saved before it is answered, and [`Book::tell`] has not passed it on yet.
+    pub fn presses(&self) -> bool {
+        self.items.iter().any(|item| item.ping.pressing)
+    }
+
+    /// All that pressed is in the change of this number.
+    pub(super) fn passed_on(&mut self, number: u64) {
+        for item in self.items.iter_mut().filter(|item| item.ping.pressing) {
+            (item.ping.pressing, item.ping.number) = (false, number);
+        }
     }
 
     /// Judges what did not come.

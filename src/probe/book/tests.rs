@@ -118,7 +118,7 @@ impl Play {
             if !full {
                 *saved = json;
             }
-            !full
+            (!full).then_some(now.tick.0.unsigned_abs())
         });
         for event in events {
             let name = match event.fact(Field::Probe) {

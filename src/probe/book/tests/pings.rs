@@ -129,6 +129,51 @@ fn what_must_not_be_forgotten_is_passed_on_at_once() {
 }
 
 #[test]
+fn an_answer_waits_for_what_pressed_last_and_for_no_other_ping() {
+    let other = PingRule { name: "other".to_owned(), ..backup()[0].clone() };
+    let mut play = Play::new(&[], &[backup(), [other]].concat());
+    play.run(1);
+    let numbers = |play: &Play| (play.book.number("backup"), play.book.number("other"));
+    assert_eq!((numbers(&play), play.book.number("nobody")), ((Some(0), Some(0)), None));
+    ping(&mut play, Pinged::Failed(None), "");
+    assert_eq!(numbers(&play), (None, Some(0)), "it is not passed on");
+    play.run(1);
+    let first = Some(play.secs.unsigned_abs() * 1000);
+    assert_eq!(numbers(&play), (first, Some(0)));
+    // The same again may come before the first is on disk.
+    ping(&mut play, Pinged::Failed(None), "");
+    assert_eq!(numbers(&play), (first, Some(0)));
+    for what in [Pinged::Good, Pinged::Failed(None), Pinged::Good] {
+        assert!(play.book.pinged("other", what, String::new(), Tick(play.secs * 1000)));
+        assert_eq!(numbers(&play), (first, None));
+        play.run(1);
+        assert_eq!(numbers(&play), (first, Some(play.secs.unsigned_abs() * 1000)));
+    }
+    play.full = true;
+    ping(&mut play, Pinged::Good, "");
+    play.run(1);
+    assert_eq!(numbers(&play).0, None, "there was no room for it");
+    play.full = false;
+    play.run(1);
+    assert!(numbers(&play).0 > first);
+}
+
+#[test]
+fn what_comes_after_the_last_word_is_not_taken() {
+    let mut play = Play::new(&[], &backup());
+    play.run(1);
+    ping(&mut play, Pinged::Good, "");
+    play.run(10);
+    ping(&mut play, Pinged::Good, "");
+    let now = now(play.secs);
+    play.book.close(&now);
+    assert!(!play.book.pinged("backup", Pinged::Failed(None), String::new(), now.tick));
+    play.saved.clear();
+    play.tell(&now);
+    assert!(play.saved.contains("\"state\":\"up\""), "what came before is saved: {}", play.saved);
+}
+
+#[test]
 fn whoever_can_ping_cannot_fill_the_channels() {
     let mut play = Play::new(&[], &backup());
     let mut told = Vec::new();
