@@ -141,7 +141,8 @@ impl Lease {
 }
 
 fn timespec(time: Duration) -> Timespec {
-    Timespec { tv_sec: time.as_secs().try_into().unwrap_or(0), tv_nsec: time.subsec_nanos().into() }
+    // A 32-bit word on MIPS, else 64 bits; a billion fits both.
+    Timespec { tv_sec: time.as_secs().try_into().unwrap_or(0), tv_nsec: time.subsec_nanos() as _ }
 }
 
 /// The code of the run; of one that died by a signal, 128 and its number, as shells have it.
