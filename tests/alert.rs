@@ -165,7 +165,8 @@ fn a_feishu_error_in_a_200_is_no_success() {
     assert!(daemon.ask(&["simulate", "offline"]).status.success());
     let line = daemon.wait_line("19024");
     assert!(line.contains("feishu") && line.contains("eyword"), "{line}");
-    assert_eq!(daemon.status()["channels"][0]["state"], "parked");
+    // The log says it first.
+    wait_for("a parked channel", || (daemon.status()["channels"][0]["state"] == "parked").then_some(()));
     let output = daemon.ask(&["test"]);
     assert_eq!(output.status.code(), Some(1));
     println!("{}", String::from_utf8_lossy(&output.stdout));

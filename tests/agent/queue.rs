@@ -103,7 +103,8 @@ fn a_wrong_token_is_said_once_and_asked_about_slowly() {
     let service = FakeHttp::start(|_| Answer::status(401, r#"{"error":"Unauthorized"}"#));
     let mut daemon = Daemon::start(dir.path(), &config(&service, &allow(&dir.join("log"))));
     daemon.wait_line("it does not accept the token");
-    assert_eq!(daemon.status()["queue"]["problem"], "it does not accept the token");
+    let problem = || daemon.status()["queue"]["problem"].clone();
+    wait_for("its problem", || (problem() == "it does not accept the token").then_some(()));
     // Two looks of the thread later.
     let until = std::time::Duration::from_secs(3);
     let bell = interrupt_callback::run::threads::Bell::default();
