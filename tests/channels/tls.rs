@@ -7,14 +7,14 @@ pub mod ends;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use ends::{Authority, Proxy, TlsServer, dripping_server, plain_server, silent_server};
 
 use crate::common::daemon::{Daemon, command};
 use crate::common::http::FakeHttp;
-use crate::common::{SECRETS, TempDir, wait_for};
+use crate::common::{SECRETS, TempDir, nobody, wait_for};
 
 const OK: &str = "delivered";
 const ISSUER: &str = "not now: 127.0.0.1: unknown issuer of the certificate; ca_file can name one";
@@ -191,7 +191,7 @@ fn the_daemon_says_what_is_wrong_with_the_roots_of_the_environment() {
 fn by_way_of_a_proxy() {
     let (dir, server) = trusted_server();
     let (open, closed) = (Proxy::start(None), Proxy::start(Some(&format!("me:{}/@", SECRETS[1]))));
-    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nowhere = nobody();
     let https = server.url("localhost", "/");
     let http = FakeHttp::feishu();
     let by = |proxy: &str, url: &str| {

@@ -11,6 +11,7 @@ pub mod http;
 pub mod trace;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
@@ -66,6 +67,12 @@ impl Drop for TempDir {
 /// Looks again and again until `look` gives something; panics with `what` after [`SOON`].
 pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     wait_within(SOON, what, look)
+}
+
+/// Where nobody listens: no test takes a port below 1024. One that was just given up may be somebody else's by now, and a
+/// daemon that is being started holds what was open until it runs.
+pub fn nobody() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 1))
 }
 
 /// The same with a limit of its own, for what takes its time.

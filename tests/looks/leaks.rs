@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{LONG, SHORT, judged, seen, what};
 use crate::common::http::{Answer, FakeHttp};
-use crate::common::{alone, wait_for};
+use crate::common::{alone, nobody, wait_for};
 
 fn count(folder: &str) -> usize {
     fs::read_dir(folder).unwrap().count()
@@ -16,7 +16,7 @@ fn count(folder: &str) -> usize {
 
 fn looks() -> (Vec<String>, [TcpListener; 1], UdpSocket) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = nobody();
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let open = listener.local_addr().unwrap();
     let lines = vec![

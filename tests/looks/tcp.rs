@@ -11,13 +11,10 @@ use interrupt_callback::resolve::Resolver;
 use interrupt_callback::run::threads::Stop;
 
 use super::{LONG, SHORT, seen};
+use crate::common::nobody;
 
 fn tcp(address: SocketAddr) -> What {
     What::Tcp { host: address.ip().to_string(), port: address.port() }
-}
-
-fn closed() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A listener whose backlog is full: connections to it hang. The streams keep it so.
@@ -46,7 +43,7 @@ fn an_open_port_is_good_though_it_says_nothing() {
 
 #[test]
 fn a_closed_port_is_bad() {
-    let outcome = seen(&tcp(closed()), LONG);
+    let outcome = seen(&tcp(nobody()), LONG);
     assert_eq!((outcome.good, outcome.detail.as_str()), (Some(false), "Connection refused (os error 111)"));
 }
 
@@ -76,7 +73,7 @@ fn every_address_of_a_name_is_tried() {
     let what = What::Tcp { host: "some.example".to_owned(), port };
     let tools = || Tools { resolver: Arc::new(Resolver::asking(both)), stop: Stop::default() };
     assert_eq!(look(&what, &tools(), LONG).good, Some(true));
-    drop(listener);
+    let what = What::Tcp { host: "some.example".to_owned(), port: nobody().port() };
     let outcome = look(&what, &tools(), LONG);
     assert_eq!(outcome.good, Some(false));
     assert_eq!(outcome.detail, "127.0.0.1: Connection refused (os error 111)", "which one it was");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fake::{Fake, PATIENCE, answer, drip, until_closed};
+use crate::common::nobody;
 use interrupt_callback::clock;
 #[cfg(feature = "tls")]
 use interrupt_callback::fetch::TlsError;
@@ -157,7 +158,7 @@ fn what_hangs_or_drips_ends_at_the_deadline() {
 /// Whoever tries again must know whether the first attempt may have been seen.
 #[test]
 fn without_a_connection_nobody_saw_the_request() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = nobody();
     let fake = Fake::start(|_, _| {});
     let client = client(TOTAL);
     assert!(!client.connected());
@@ -252,9 +253,7 @@ fn a_body_of_exactly_the_limit_is_read() {
 
 #[test]
 fn nobody_there() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let addr = listener.local_addr().unwrap();
-    drop(listener);
+    let addr = nobody();
     assert_eq!(get(&format!("http://{addr}/"), LONG).unwrap_err(), FetchError::Connect);
     assert_eq!(
         get(&format!("https://{addr}/"), LONG).unwrap_err(),
