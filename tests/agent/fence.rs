@@ -52,16 +52,22 @@ pub fn holder(site: &Site, id: &str) -> usize {
     })
 }
 
+/// Two hosts, a run that ticks on one of them, and which that is.
+fn at_work(dir: &TempDir) -> (Site, String, usize) {
+    let (agent, job) = ticking(dir);
+    let site = Site::start(2, &job, &agent);
+    let id = site.add(&["run", "tick"]).remove(0);
+    site.wait_state(&id, &["running"]);
+    wait_for("its work", || (!lives(dir).is_empty()).then_some(()));
+    let first = holder(&site, &id);
+    (site, id, first)
+}
+
 #[test]
 #[ignore = "long: it waits for leases"]
 fn a_stopped_agent_does_not_keep_a_run_beyond_its_lease() {
     let dir = TempDir::new();
-    let (agent, job) = ticking(&dir);
-    let mut site = Site::start(2, &job, &agent);
-    let id = site.add(&["run", "tick"]).remove(0);
-    site.wait_state(&id, &["running"]);
-    wait_for("its work", || (!lives(&dir).is_empty()).then_some(()));
-    let first = holder(&site, &id);
+    let (mut site, id, first) = at_work(&dir);
     // The agent hangs; what it started does not.
     site.agents[first].signal("STOP");
     wait_for("the other host", || (lives(&dir).len() == 2).then_some(()));
@@ -86,12 +92,7 @@ fn a_stopped_agent_does_not_keep_a_run_beyond_its_lease() {
 #[ignore = "long: it waits for leases"]
 fn a_killed_server_with_a_lower_num_leaves_a_run_the_lease_of_before() {
     let dir = TempDir::new();
-    let (agent, job) = ticking(&dir);
-    let mut site = Site::start(2, &job, &agent);
-    let id = site.add(&["run", "tick"]).remove(0);
-    site.wait_state(&id, &["running"]);
-    wait_for("its work", || (!lives(&dir).is_empty()).then_some(()));
-    let first = holder(&site, &id);
+    let (mut site, id, first) = at_work(&dir);
     // The lease of the time when the host was last written down is over.
     let beat = |site: &Site| {
         let status = site.server.status();
@@ -124,12 +125,7 @@ fn a_killed_server_with_a_lower_num_leaves_a_run_the_lease_of_before() {
 #[test]
 fn what_is_fenced_ends_with_the_agent_and_moves() {
     let dir = TempDir::new();
-    let (agent, job) = ticking(&dir);
-    let mut site = Site::start(2, &job, &agent);
-    let id = site.add(&["run", "tick"]).remove(0);
-    site.wait_state(&id, &["running"]);
-    wait_for("its work", || (!lives(&dir).is_empty()).then_some(()));
-    let first = holder(&site, &id);
+    let (mut site, id, first) = at_work(&dir);
     let pid = fs::read_to_string(dir.join("ticks.pids")).unwrap();
     assert!(site.agents[first].stop().success());
     assert!(gone(&pid), "it ends before its agent does");
