@@ -1,9 +1,10 @@
 #!/bin/sh
 # Runs static binaries, those of other processors under qemu: contrib/try-static.sh [FILE…], else all in target/static.
 #
-# Of each: version, check, beats to a native server and from a native client, a signed alert over HTTP and HTTPS, the
-# roster after a restart, and how much memory it takes (only where no qemu stands between). Needs python3 and openssl,
-# and for other processors qemu-user-static. What it skips it says; with IC_NO_SKIP=1 that is a failure.
+# Of each: version, check, beats to a native server and from a native client, a signed alert over HTTP and HTTPS,
+# certificates of each kind and a forged one, the roster after a restart, and how much memory it takes (only where no qemu
+# stands between). Needs python3 and openssl, and for other processors qemu-user-static. What it skips it says; with
+# IC_NO_SKIP=1 that is a failure.
 set -eu
 cd "$(dirname "$0")/.."
 out=${CARGO_TARGET_DIR:-target}
